@@ -1,0 +1,1 @@
+"""libvirt: connections, domain XML, counters, state, errors, events. Nothing here knows COM."""

@@ -1,0 +1,182 @@
+"""CPU utilisation: 100 x CPU time / (wall time x vCPUs), per second, from libvirt's CPU time counters.
+
+A sampler belongs to a connection. Its thread takes one bulk sample of all domains a second for as long as
+somebody holds it; a single reading without a fresh sample takes two samples, a second apart, itself.
+
+Sources: virConnectGetAllDomainStats (cpu.time, vcpu.current), virDomainGetInfo where the driver has no bulk
+CPU statistics.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TypeGuard
+
+import libvirt
+
+from vpcshim.hypervisor.connection import Connection
+from vpcshim.hypervisor.errors import HypervisorError
+
+logger = logging.getLogger(__name__)
+
+PERIOD = 1.0
+WINDOW = 60
+# A sample is of use for a reading while it is younger than this (seconds).
+_FRESH = 2.5
+# A bulk call that another thread is stuck in (a hung monitor) is not waited for longer than this.
+_PATIENCE = 0.5
+_GROUPS = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_VCPU
+_FLAGS = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+
+
+@dataclass(slots=True)
+class _Track:
+    """The samples of one run of one domain."""
+
+    domain_id: int
+    at: float
+    cpu_ns: int
+    percents: deque[int] = field(default_factory=lambda: deque(maxlen=WINDOW))
+
+    def add(self, at: float, cpu_ns: int, vcpus: int) -> None:
+        elapsed = at - self.at
+        used = cpu_ns - self.cpu_ns
+        if elapsed >= PERIOD / 2 and used >= 0:
+            percent = max(0, min(100, round(100 * used / (elapsed * 1e9 * vcpus))))
+            # A gap of several seconds is known only by its average, and counts for each of them.
+            self.percents.extend([percent] * max(1, min(WINDOW, round(elapsed / PERIOD))))
+            self.at, self.cpu_ns = at, cpu_ns
+        elif used < 0:
+            self.at, self.cpu_ns = at, cpu_ns
+
+
+class CpuSampler:
+    """The CPU samples of one connection's domains."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._tracks: dict[str, _Track] = {}
+        self._asked: set[str] = set()
+        self._bulk: bool | None = None
+        self._stop = threading.Event()
+        weakref.finalize(self, self._stop.set)
+
+    def start(self) -> None:
+        """Sample once a second from the second second on, until this object is let go."""
+        threading.Thread(
+            target=_sample_forever, args=(weakref.ref(self), self._stop), name="vpcshim-cpu", daemon=True
+        ).start()
+
+    def percent(self, uuid: str, domain_id: int) -> int:
+        """The utilisation of a running domain over the last second sampled, 0..100.
+
+        Raises:
+            HypervisorError: libvirt does not give the domain's CPU time.
+        """
+        return self._fresh(uuid, domain_id).percents[-1]
+
+    def history(self, uuid: str, domain_id: int) -> tuple[int, ...]:
+        """The last 60 seconds, oldest first; 0 for the seconds before the first sample. Raises as `percent`."""
+        known = tuple(self._fresh(uuid, domain_id).percents)
+        return (0,) * (WINDOW - len(known)) + known
+
+    def _fresh(self, uuid: str, domain_id: int) -> _Track:
+        self._asked.add(uuid)
+        track = self._tracks.get(uuid)
+        if _serves(track, domain_id) and time.monotonic() - track.at < _FRESH:
+            return track
+        if self._bulk is not False and self._lock.acquire(timeout=_PATIENCE):
+            try:
+                self._take_all()
+                track = self._tracks.get(uuid)
+                if not _serves(track, domain_id):
+                    time.sleep(PERIOD)
+                    self._take_all()
+            finally:
+                self._lock.release()
+            track = self._tracks.get(uuid)
+            if _serves(track, domain_id):
+                return track
+        return self._alone(uuid, domain_id)
+
+    def _alone(self, uuid: str, domain_id: int) -> _Track:
+        """Two samples of one domain: where there are no bulk statistics, or they hang on another domain."""
+        for pause in (0.0, PERIOD):
+            time.sleep(pause)
+            self._take_one(uuid, domain_id)
+            if self._tracks[uuid].percents:
+                break
+        return self._tracks[uuid]
+
+    def take(self) -> None:
+        """One sample of all domains (of those that were asked for, where the driver has no bulk statistics)."""
+        with self._lock:
+            if self._bulk is not False:
+                self._take_all()
+                return
+        for uuid in tuple(self._asked):
+            try:
+                with self._connection.domain(uuid) as domain:
+                    domain_id = domain.ID()
+                if domain_id >= 0:
+                    self._take_one(uuid, domain_id)
+            except HypervisorError as error:
+                self._asked.discard(uuid)
+                logger.debug("no CPU sample of %s: %s", uuid, error)
+
+    def _take_all(self) -> None:
+        with self._connection.calls() as connect:
+            stats = connect.getAllDomainStats(_GROUPS, _FLAGS)
+            at = time.monotonic()
+            found = {}
+            for domain, values in stats:
+                if "cpu.time" in values and "vcpu.current" in values:
+                    found[domain.UUIDString()] = (domain.ID(), values["cpu.time"], values["vcpu.current"])
+        if stats:
+            self._bulk = bool(found) or self._bulk is True
+        for uuid, (domain_id, cpu_ns, vcpus) in found.items():
+            self._add(uuid, domain_id, at, cpu_ns, vcpus)
+        for uuid in set(self._tracks) - set(found) if found else ():
+            if uuid not in self._asked:
+                del self._tracks[uuid]
+
+    def _take_one(self, uuid: str, domain_id: int) -> None:
+        with self._connection.domain(uuid) as domain:
+            _, _, _, vcpus, cpu_ns = domain.info()
+        self._add(uuid, domain_id, time.monotonic(), cpu_ns, vcpus)
+
+    def _add(self, uuid: str, domain_id: int, at: float, cpu_ns: int, vcpus: int) -> None:
+        track = self._tracks.get(uuid)
+        if track is None or track.domain_id != domain_id:
+            self._tracks[uuid] = _Track(domain_id, at, cpu_ns)
+        else:
+            track.add(at, cpu_ns, max(1, vcpus))
+
+
+def _serves(track: _Track | None, domain_id: int) -> TypeGuard[_Track]:
+    """Whether there is at least one sample of this run."""
+    return track is not None and track.domain_id == domain_id and len(track.percents) > 0
+
+
+def _sample_forever(me: weakref.ref[CpuSampler], stop: threading.Event) -> None:
+    complained = False
+    while not stop.wait(PERIOD):
+        sampler = me()
+        if sampler is None:
+            return
+        if not sampler._connection.is_open:
+            continue
+        try:
+            sampler.take()
+            complained = False
+        except HypervisorError as error:
+            # Whoever reads meanwhile gets the error itself; here it is said once.
+            logger.log(logging.DEBUG if complained else logging.WARNING, "no CPU samples: %s", error)
+            complained = True
+        del sampler

@@ -1,0 +1,114 @@
+"""libvirt's domain events, handed to listeners in order, in a thread of their own.
+
+libvirt calls back in the thread of its event loop, which also carries keepalive: nothing slow may happen there.
+So a callback only queues, and one worker thread per connection tells the listeners.
+
+Sources: virConnectDomainEventRegisterAny, virDomainEventID (libvirt-domain).
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import libvirt
+
+from vpcshim.hypervisor.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+
+class Kind(Enum):
+    """The events that vpcshim listens to, by libvirt's id."""
+
+    LIFECYCLE = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
+    REBOOT = libvirt.VIR_DOMAIN_EVENT_ID_REBOOT
+    DEVICE_REMOVED = libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of one domain.
+
+    Attributes:
+        kind: Which.
+        uuid: The domain's.
+        details: What libvirt's callback was given beside the domain: (event, detail) for LIFECYCLE.
+        seen: When it arrived, seconds since the epoch.
+    """
+
+    kind: Kind
+    uuid: str
+    details: tuple[Any, ...]
+    seen: float
+
+
+Listener = Callable[[Event], None]
+
+
+class Events:
+    """The events of one connection, for as long as this object lives."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._listeners: list[Listener] = []
+        self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._missing: dict[Kind, str] = {}
+        self._finalize = weakref.finalize(self, self._queue.put, None)
+        threading.Thread(
+            target=_deliver, args=(self._queue, self._listeners), name="vpcshim-events", daemon=True
+        ).start()
+        me = weakref.ref(self)
+
+        def hook(connect: libvirt.virConnect) -> Callable[[], None]:
+            events = me()
+            return (lambda: None) if events is None else events._register(connect)
+
+        connection.on_open(hook)
+
+    @property
+    def missing(self) -> dict[Kind, str]:
+        """The kinds that the present connection does not deliver, and why."""
+        return dict(self._missing)
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of every event from now on; one that raises is logged and harms no other."""
+        self._listeners.append(listener)
+
+    def _register(self, connect: libvirt.virConnect) -> Callable[[], None]:
+        ids = []
+        self._missing.clear()
+        for kind in Kind:
+            try:
+                ids.append(connect.domainEventRegisterAny(None, kind.value, _callback(self._queue, kind), None))
+            except libvirt.libvirtError as error:
+                self._missing[kind] = error.get_error_message() or str(error)
+                logger.info("no %s events: %s", kind.name, error)
+
+        def undo() -> None:
+            for number in ids:
+                connect.domainEventDeregisterAny(number)
+
+        return undo
+
+
+def _callback(events: queue.SimpleQueue[Event | None], kind: Kind) -> Callable[..., None]:
+    def arrived(_connect: libvirt.virConnect, domain: libvirt.virDomain, *details: Any) -> None:
+        events.put(Event(kind, domain.UUIDString(), details[:-1], time.time()))
+
+    return arrived
+
+
+def _deliver(events: queue.SimpleQueue[Event | None], listeners: list[Listener]) -> None:
+    while (event := events.get()) is not None:
+        for listener in tuple(listeners):
+            try:
+                listener(event)
+            except Exception:
+                logger.exception("a listener to libvirt's events failed on %s", event)

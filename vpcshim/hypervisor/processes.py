@@ -1,0 +1,33 @@
+"""How old a process of this machine is, read from proc(5)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def age(pid: int, *, argument: str | None = None) -> float | None:
+    """The age of a process in seconds; None when there is none, it is not ours to see, or is not the one meant.
+
+    Args:
+        pid: The process.
+        argument: A word that its command line has to hold to be the one meant.
+    """
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        since_boot = float(Path("/proc/uptime").read_text().split()[0])
+    except OSError:
+        return None
+    if argument is not None and argument.encode() not in arguments:
+        return None
+    return max(0.0, since_boot - int(fields[19]) / os.sysconf("SC_CLK_TCK"))
+
+
+def age_of_pid_file(file: Path, *, argument: str | None = None) -> float | None:
+    """The age of the process whose number a pid file holds; None as in `age`, or when there is no such file."""
+    try:
+        text = file.read_text().strip()
+    except (OSError, ValueError):
+        return None
+    return age(int(text), argument=argument) if text.isdecimal() else None

@@ -1,0 +1,124 @@
+"""What vpcshim remembers of one run of a machine, kept in the live domain's metadata.
+
+libvirt has no start time, and keeps the byte counters across a reset where the products' contract is zero. So
+the time of a start and the counters at the last reset are written into the running domain's metadata, where
+every later process finds them. The record is keyed by domain id: metadata survives a managed save and restore,
+the counters do not, and the id is new at each start and restore. Ids begin again at 1 when the host boots, so
+on a local connection the host's boot id is part of the key.
+
+Source: virDomainSetMetadata, VIR_DOMAIN_METADATA_ELEMENT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import libvirt
+from lxml import etree
+
+from vpcshim.hypervisor.counters import Counters
+from vpcshim.hypervisor.domainxml import RUN_NS, Disk, DomainXml, Nic
+
+_PREFIX = "vpcshim-run"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of a domain.
+
+    Attributes:
+        domain_id: The id that the domain has in this run.
+        boot_id: The host's boot id, None where the writer was on another host.
+        started: When the run began, seconds since the epoch on the writer's clock; None if not known.
+        baseline: The counters at the last reset, by `key_of` the device.
+    """
+
+    domain_id: int
+    boot_id: str | None = None
+    started: float | None = None
+    baseline: Mapping[str, Counters] = field(default_factory=dict)
+
+
+def key_of(device: Nic | Disk) -> str:
+    """What a device's baseline is kept under: a NIC's host device and MAC, a drive's target."""
+    if isinstance(device, Nic):
+        return f"nic:{device.target or ''}:{device.mac}"
+    return f"drive:{device.target}"
+
+
+def local_boot_id() -> str | None:
+    """This host's boot id; None where the kernel does not tell."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return None
+
+
+def read(xml: DomainXml, boot_id: str | None) -> RunRecord | None:
+    """The record of the present run; None where there is none, or it is of an earlier run.
+
+    Args:
+        xml: The live XML.
+        boot_id: The host's boot id if it is known (a local connection), to tell apart runs of two boots.
+    """
+    element = xml.run
+    if element is None or xml.id is None or element.get("domain") != str(xml.id):
+        return None
+    written_under = element.get("boot")
+    if boot_id is not None and written_under is not None and boot_id != written_under:
+        return None
+    started = element.get("started")
+    baseline = {
+        child.get("key") or "": Counters(_number(child.get("into")), _number(child.get("out")))
+        for child in element.iterchildren("counters")  # libvirt puts only the root into the namespace
+    }
+    return RunRecord(xml.id, written_under, None if started is None else float(started), baseline)
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def write(domain: libvirt.virDomain, record: RunRecord) -> None:
+    """Put the record into the live domain's metadata (needs a read-write connection).
+
+    Raises:
+        libvirt.libvirtError: The domain is off, or the connection may not write.
+    """
+    element = etree.Element("run", domain=str(record.domain_id))
+    if record.boot_id is not None:
+        element.set("boot", record.boot_id)
+    if record.started is not None:
+        element.set("started", f"{record.started:.3f}")
+    for key, counters in record.baseline.items():
+        child = etree.SubElement(element, "counters", key=key)
+        for name, value in (("into", counters.into), ("out", counters.out)):
+            if value is not None:
+                child.set(name, str(value))
+    text = etree.tostring(element, encoding="unicode")
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, text, _PREFIX, RUN_NS, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def since_reset(device: Nic | Disk, now: Counters, record: RunRecord | None) -> Counters:
+    """The counters less what they were at the last reset.
+
+    A counter below its baseline has begun anew (the device was replaced): it stands as it is.
+    """
+    base = None if record is None else record.baseline.get(key_of(device))
+    if base is None:
+        return now
+    return Counters(_less(now.into, base.into), _less(now.out, base.out))
+
+
+def _less(now: int | None, base: int | None) -> int | None:
+    if now is None or base is None or now < base:
+        return now
+    return now - base
+
+
+def without(record: RunRecord, keys: set[str]) -> RunRecord:
+    """The record without the baselines of devices that are gone."""
+    return replace(record, baseline={key: value for key, value in record.baseline.items() if key not in keys})

@@ -1,0 +1,76 @@
+"""How long a domain has been running. libvirt has no call for it.
+
+For a QEMU domain of this host it is the age of its process (power-on and restore each start a new one, a reset
+does not). Elsewhere it is what was recorded when the run began (`runrecord`). There is no third source.
+
+Sources: proc(5) for the process; libvirt's qemu driver keeps its pid in a file named after the domain.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from vpcshim.hypervisor import processes
+from vpcshim.hypervisor.domainxml import DomainXml
+from vpcshim.hypervisor.errors import Unknowable
+from vpcshim.hypervisor.runrecord import RunRecord
+
+_QEMU = ("qemu", "kvm")
+
+
+def seconds_up(xml: DomainXml, record: RunRecord | None, *, local: bool) -> float:
+    """Seconds since power-on or restore.
+
+    Args:
+        xml: The live XML.
+        record: What is recorded of this run.
+        local: Whether the hypervisor is on this machine.
+
+    Raises:
+        Unknowable: Nothing says when the run began.
+    """
+    if local and xml.driver in _QEMU:
+        age = _process_age(xml.name, xml.uuid)
+        if age is not None:
+            return age
+    if record is not None and record.started is not None:
+        age = time.time() - record.started
+        if age < 0:
+            raise Unknowable(
+                f"the start of {xml.name} was recorded {-age:.0f} s in the future of this machine's clock: "
+                "set the clocks of the two machines right"
+            )
+        return age
+    raise Unknowable(
+        f"nothing says when {xml.name} was started: libvirt does not keep it, {_why_no_process(xml, local)}, and "
+        "it was not started or restored by vpcshim, nor while a vpcshim that may write was listening"
+    )
+
+
+def _why_no_process(xml: DomainXml, local: bool) -> str:
+    if xml.driver not in _QEMU:
+        return f"a domain of type {xml.driver} has no process of its own whose age would tell"
+    if not local:
+        return "its process is on another machine"
+    return "its QEMU process cannot be seen from here"
+
+
+def _process_age(name: str, uuid: str) -> float | None:
+    """The age in seconds of the QEMU process of that domain on this machine; None where there is none to see."""
+    for folder in _pid_folders():
+        # The UUID tells a stale pid file, and a domain of the same name elsewhere, from the process meant.
+        found = processes.age_of_pid_file(folder / f"{name}.pid", argument=uuid)
+        if found is not None:
+            return found
+    return None
+
+
+def _pid_folders() -> Iterator[Path]:
+    yield Path("/run/libvirt/qemu")
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime:
+        yield Path(runtime, "libvirt/qemu/run")
+    yield Path.home() / ".cache/libvirt/qemu/run"

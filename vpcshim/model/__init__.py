@@ -1,0 +1,1 @@
+"""The IVM* objects: where a libvirt fact becomes a COM answer."""

@@ -1,0 +1,232 @@
+"""IVMAccountant: what a machine has used, and what it may use.
+
+Sources: the IVMAccountant pages of both products' references; libvirt-domain for what stands behind each member.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from vpcshim.com.declare import method, propget
+from vpcshim.com.errors import Failure
+from vpcshim.com.hresult import HRESULT
+from vpcshim.com.member import S_FALSE, SFalse
+from vpcshim.com.variant import VT
+from vpcshim.hypervisor import counters, domainxml, runrecord, scheduler, settings
+from vpcshim.hypervisor.counters import Counters
+from vpcshim.hypervisor.cpu import WINDOW
+from vpcshim.hypervisor.domainxml import Disk, DomainXml, Nic
+from vpcshim.hypervisor.errors import Unreadable
+from vpcshim.hypervisor.settings import Settings
+from vpcshim.hypervisor.uptime import seconds_up
+from vpcshim.model import capacity
+from vpcshim.model.base import MachineObject, runs
+
+_UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
+_WEIGHTS = range(1, 10_001)
+_LEAST_MAXIMUM = 1.0
+
+
+class Accountant(
+    MachineObject,
+    interface="IVMAccountant",
+    vs="{DB9F8B99-B758-42EC-B4CC-5F7359367088}",
+    vpc="{6376C067-7F57-4D63-B754-06E2E4F51D73}",
+):
+    """The accountant of one machine (`IVMVirtualMachine.Accountant`).
+
+    The counters start at zero at power-up, reset and restore. S_FALSE, with 0, says that the machine is not
+    running; a machine that cannot be read is DISP_E_EXCEPTION, whose description says why.
+    """
+
+    # -- bytes ---------------------------------------------------------------------------------------------
+
+    @propget(vs=0x6002000B, vpc=0x60020005, vt=VT.DECIMAL)
+    def NetworkBytesSent(self) -> Decimal | SFalse:
+        """Bytes that the guest sent through all of its NICs (the sum of interfaceStats' tx_bytes)."""
+        return self._total(_nics, _out, "sent bytes")
+
+    @propget(vs=0x6002000A, vpc=0x60020004, vt=VT.DECIMAL)
+    def NetworkBytesReceived(self) -> Decimal | SFalse:
+        """Bytes that the guest received through all of its NICs (the sum of interfaceStats' rx_bytes)."""
+        return self._total(_nics, _into, "received bytes")
+
+    @propget(vs=0x60020009, vpc=0x60020003, vt=VT.DECIMAL)
+    def DiskBytesWritten(self) -> Decimal | SFalse:
+        """Bytes that the guest wrote to all of its drives but floppies (the sum of blockStats' wr_bytes)."""
+        return self._total(_drives, _out, "written bytes")
+
+    @propget(vs=0x60020008, vpc=0x60020002, vt=VT.DECIMAL)
+    def DiskBytesRead(self) -> Decimal | SFalse:
+        """Bytes that the guest read from all of its drives but floppies (the sum of blockStats' rd_bytes)."""
+        return self._total(_drives, _into, "read bytes")
+
+    def _total(
+        self,
+        devices_of: Callable[[DomainXml], Iterable[Nic | Disk]],
+        field: Callable[[Counters], int | None],
+        what: str,
+    ) -> Decimal | SFalse:
+        with self._domain() as domain:
+            reading = counters.read_all(domain, devices_of) if runs(domain) else None
+        if reading is None:
+            return S_FALSE
+        record = None if self._options.raw_counters else self._server.runs.record(reading.xml)
+        total = 0
+        unreadable = []
+        for device, got in reading.counters:
+            if isinstance(got, Unreadable):
+                unreadable.append((device, str(got)))
+                continue
+            count = field(runrecord.since_reset(device, got, record))
+            if count is None:
+                unreadable.append((device, f"{device.label}: the hypervisor does not count {what} there"))
+            else:
+                total += count
+        fatal = [text for device, text in unreadable if not self._skips(device)]
+        if fatal:
+            raise Unreadable(f"{reading.xml.name}: {'; '.join(fatal)}")
+        return Decimal(total)
+
+    def _skips(self, device: Nic | Disk) -> bool:
+        return isinstance(device, Nic) and self._options.unreadable_nics == "skip"
+
+    # -- time ----------------------------------------------------------------------------------------------
+
+    @propget(vs=0x6002000C, vpc=0x60020006, vt=VT.I4)
+    def UpTime(self) -> int | SFalse:
+        """Seconds since the machine was powered on or restored (a reset does not count)."""
+        with self._domain() as domain:
+            if not runs(domain):
+                return S_FALSE
+            xml = domainxml.parse(domain.XMLDesc())
+        if xml.id is None:
+            return S_FALSE
+        record = self._server.runs.record(xml)
+        return int(seconds_up(xml, record, local=self._server.connection.is_local))
+
+    # -- CPU -----------------------------------------------------------------------------------------------
+
+    @propget(vs=0x60020006, vpc=0x60020000, vt=VT.I4)
+    def CPUUtilization(self) -> int | SFalse:
+        """Percent of its vCPUs that the machine used over the last second sampled, 0..100.
+
+        Without a sample of the last seconds the call takes two itself, a second apart.
+        """
+        domain_id = self._running_id()
+        return S_FALSE if domain_id is None else self._server.cpu.percent(self._uuid, domain_id)
+
+    @propget(vs=0x60020007, vpc=0x60020001, vt=VT.ARRAY | VT.VARIANT, elements=VT.UI1, s_false=(0,) * WINDOW)
+    def CPUUtilizationHistory(self) -> tuple[int, ...] | SFalse:
+        """The utilisation of each of the last 60 seconds in percent, oldest first.
+
+        A second before this process's first sample of the machine reads 0, as one before power-up does.
+        """
+        domain_id = self._running_id()
+        return S_FALSE if domain_id is None else self._server.cpu.history(self._uuid, domain_id)
+
+    def _running_id(self) -> int | None:
+        with self._domain() as domain:
+            domain_id = domain.ID() if runs(domain) else -1
+        return domain_id if domain_id >= 0 else None
+
+    # -- scheduling ----------------------------------------------------------------------------------------
+
+    @propget(vs=0x60020001, vt=VT.R8, fails=_UNKNOWN)
+    def ReservedSystemCapacity(self) -> float:
+        """Percent of the host's CPU capacity that is reserved for the machine while it runs.
+
+        libvirt reserves no CPU time: the value is kept in the machine's metadata, and a machine is only started
+        while the reserves of all running machines fit the host.
+        """
+        with self._domain() as domain:
+            return settings.read(domainxml.parse(domain.XMLDesc())).reserve
+
+    @propget(vs=0x60020003, vt=VT.R8, fails=_UNKNOWN)
+    def MaximumSystemCapacity(self) -> float:
+        """Percent of the host's CPU capacity that the machine may use (vcpu_quota and vcpu_period)."""
+        with self._domain() as domain:
+            ceiling = scheduler.read(domain).ceiling
+            vcpus = domainxml.parse(domain.XMLDesc()).vcpus
+            return capacity.percent_of_ceiling(ceiling, vcpus, capacity.host_cpus(domain.connect()))
+
+    @propget(vs=0x60020005, vt=VT.I4, fails=_UNKNOWN)
+    def RelativeWeight(self) -> int:
+        """The machine's share of the CPUs relative to the other machines' (cpu_shares); higher gets more."""
+        with self._domain() as domain:
+            return scheduler.read(domain).shares
+
+    @propget(vs=0x60020002, vt=VT.R8)
+    def AllowableReservedSystemCapacity(self) -> float:
+        """The most that may be reserved for the machine: 100 x vCPUs / (host CPUs) percent, at most 100."""
+        return self._allowable()
+
+    @propget(vs=0x60020004, vt=VT.R8)
+    def AllowableMaximumSystemCapacity(self) -> float:
+        """The highest MaximumSystemCapacity: 100 x vCPUs / (host CPUs) percent, at most 100."""
+        return self._allowable()
+
+    def _allowable(self) -> float:
+        with self._domain() as domain:
+            vcpus = domainxml.parse(domain.XMLDesc()).vcpus
+            return capacity.allowable(vcpus, capacity.host_cpus(domain.connect()))
+
+    @method(vs=0x60020000, params=(VT.R8, VT.R8, VT.I4), fails=(HRESULT.E_INVALIDARG, *_UNKNOWN))
+    def SetSchedulingParameters(
+        self, reservedSystemCapacity: float, maxSystemCapacity: float, relativeWeight: int
+    ) -> None:
+        """Set all three, in the definition and in the running machine; nothing is changed if one is refused.
+
+        Args:
+            reservedSystemCapacity: Percent of the host, 0 up to maxSystemCapacity.
+            maxSystemCapacity: Percent of the host, 1 up to AllowableMaximumSystemCapacity.
+            relativeWeight: 1 to 10000.
+        """
+        with self._domain() as domain:
+            vcpus = domainxml.parse(domain.XMLDesc()).vcpus
+            cpus = capacity.host_cpus(domain.connect())
+        _check_scheduling(
+            reservedSystemCapacity, maxSystemCapacity, relativeWeight, capacity.allowable(vcpus, cpus)
+        )
+        ceiling = capacity.ceiling_of_percent(maxSystemCapacity, vcpus, cpus)
+        with self._domain(write=True) as domain:
+            before = settings.read(domainxml.parse(domain.XMLDesc()))
+            settings.write(domain, Settings(reserve=reservedSystemCapacity))
+            try:
+                scheduler.write(domain, scheduler.Tuning(relativeWeight, ceiling))
+            except Exception:
+                settings.write(domain, before)
+                raise
+
+
+def _nics(xml: DomainXml) -> tuple[Nic, ...]:
+    return xml.nics
+
+
+def _drives(xml: DomainXml) -> tuple[Disk, ...]:
+    return xml.drives
+
+
+def _into(counted: Counters) -> int | None:
+    return counted.into
+
+
+def _out(counted: Counters) -> int | None:
+    return counted.out
+
+
+def _check_scheduling(reserved: float, maximum: float, weight: int, most: float) -> None:
+    """Refuse what the documented ranges exclude, and name the argument."""
+    problems = []
+    if not (math.isfinite(maximum) and _LEAST_MAXIMUM <= maximum <= most):
+        problems.append(
+            f"maxSystemCapacity is {_LEAST_MAXIMUM:g} to {most:g} percent on this host, not {maximum:g}"
+        )
+    if not (math.isfinite(reserved) and 0 <= reserved <= maximum):
+        problems.append(f"reservedSystemCapacity is 0 to maxSystemCapacity ({maximum:g}) percent, not {reserved:g}")
+    if weight not in _WEIGHTS:
+        problems.append(f"relativeWeight is {_WEIGHTS[0]} to {_WEIGHTS[-1]}, not {weight}")
+    if problems:
+        raise Failure(HRESULT.E_INVALIDARG, "; ".join(problems))

@@ -1,0 +1,74 @@
+"""What all objects of the model have in common: a server, options, and libvirt's errors made COM's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import libvirt
+
+from vpcshim.com.errors import Failure
+from vpcshim.com.member import Product
+from vpcshim.com.object import ComObject
+from vpcshim.hypervisor.errors import HypervisorError
+from vpcshim.model.hresults import failure_of, is_running
+from vpcshim.model.options import ConnectionOptions
+from vpcshim.model.server import Server
+
+_SOURCES = {
+    Product.VIRTUAL_SERVER: "VirtualServer.Application",
+    Product.VIRTUAL_PC: "VirtualPC.Application",
+}
+
+
+class ModelObject(ComObject):
+    """An object of the model."""
+
+    def __init__(self, product: Product, server: Server, options: ConnectionOptions) -> None:
+        super().__init__(product)
+        self._server = server
+        self._options = options
+
+    @property
+    def _source_(self) -> str:
+        return _SOURCES[self._product_]
+
+    def _failure_(self, error: Exception) -> Failure:
+        if isinstance(error, HypervisorError):
+            return failure_of(error)
+        return super()._failure_(error)
+
+
+class MachineObject(ModelObject):
+    """An object that belongs to one machine; it knows the machine by its UUID, through renames and restarts."""
+
+    def __init__(self, product: Product, server: Server, options: ConnectionOptions, uuid: str) -> None:
+        super().__init__(product, server, options)
+        self._uuid = uuid
+
+    @contextmanager
+    def _domain(self, *, write: bool = False) -> Iterator[libvirt.virDomain]:
+        """The machine's domain for the calls of one member; VM_E_VM_UNKNOWN when it is gone."""
+        with self._server.connection.domain(self._uuid, write=write) as domain:
+            yield domain
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MachineObject):
+            return NotImplemented
+        return (
+            type(self) is type(other)
+            and self._product_ is other._product_
+            and self._server is other._server
+            and self._uuid == other._uuid
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._uuid))
+
+
+def runs(domain: libvirt.virDomain) -> bool:
+    """Whether the domain counts as running."""
+    state = domain.state()[0]
+    if state == libvirt.VIR_DOMAIN_NOSTATE:
+        return is_running(state, bool(domain.isActive()))
+    return is_running(state, state != libvirt.VIR_DOMAIN_SHUTOFF)

@@ -1,0 +1,34 @@
+"""What a caller may choose of a connection and of how it counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vpcshim.hypervisor.connection import DEFAULT_TIMEOUT
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOptions:
+    """The options of `CreateObject`.
+
+    Attributes:
+        uri: A libvirt URI, an alias of libvirt.conf's `uri_aliases`, or a host name (`qemu+ssh://HOST/system`).
+            None: the environment's VPCSHIM_URI, else libvirt's own default.
+        unreadable_nics: What a NIC without counters does to the sum over all NICs: "error" makes the whole
+            property fail and name it, "skip" sums the others.
+        raw_counters: True gives libvirt's counters as they are, without starting at zero on a reset.
+        timeout: Seconds, at least 1, after which a daemon that does not answer is given up.
+    """
+
+    uri: str | None = None
+    unreadable_nics: Literal["error", "skip"] = "error"
+    raw_counters: bool = False
+    timeout: float = DEFAULT_TIMEOUT
+
+    def __post_init__(self) -> None:
+        """Refuse what would otherwise surface as something else later."""
+        if self.unreadable_nics not in ("error", "skip"):
+            raise ValueError(f'unreadable_nics is "error" or "skip", not {self.unreadable_nics!r}')
+        if not self.timeout >= 1:
+            raise ValueError(f"a timeout is at least 1 second, not {self.timeout!r}")
