@@ -11,6 +11,7 @@ from decimal import Context, Decimal
 
 MAX_SCALE = 28
 MAX_MANTISSA = (1 << 96) - 1
+_MAX_DIGITS = len(str(MAX_MANTISSA))
 _NEGATIVE = 0x80
 _LAYOUT = struct.Struct("<HBBIQ")
 # Wide enough for any product of a 96-bit mantissa and a power of ten that can still fit: never rounds.
@@ -27,26 +28,40 @@ def parts(value: Decimal | int) -> tuple[bool, int, int]:
     """
     if isinstance(value, int):
         if abs(value) > MAX_MANTISSA:
-            raise OverflowError(f"{value} does not fit the 96 bits of a DECIMAL")
+            raise _too_big(value)
         return value < 0, abs(value), 0
     if not value.is_finite():
         raise OverflowError(f"{value} is not a number that a DECIMAL can hold")
     sign, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)  # finite, so not one of 'n', 'N', 'F'
-    mantissa = int("".join(map(str, digits)) or "0")
-    if mantissa == 0:
+    if not value:
         return bool(sign), 0, min(max(-exponent, 0), MAX_SCALE)
+    excess = len(digits) - _MAX_DIGITS
+    if excess > 0:
+        if any(digits[-excess:]):
+            raise _too_big(value)
+        digits, exponent = digits[:-excess], exponent + excess
+    mantissa = int("".join(map(str, digits)))
     if exponent > 0:
         if exponent > MAX_SCALE:
-            raise OverflowError(f"{value} does not fit the 96 bits of a DECIMAL")
+            raise _too_big(value)
         mantissa, exponent = mantissa * 10**exponent, 0
     while (-exponent > MAX_SCALE or mantissa > MAX_MANTISSA) and exponent < 0 and mantissa % 10 == 0:
         mantissa, exponent = mantissa // 10, exponent + 1
     if -exponent > MAX_SCALE:
-        raise OverflowError(f"{value} has more than {MAX_SCALE} decimal places")
+        raise OverflowError(f"{shown(value)} has more than {MAX_SCALE} decimal places")
     if mantissa > MAX_MANTISSA:
-        raise OverflowError(f"{value} does not fit the 96 bits of a DECIMAL")
+        raise _too_big(value)
     return bool(sign), mantissa, -exponent
+
+
+def shown(value: Decimal | int) -> str:
+    """A number as messages give it: Python refuses to print an int of thousands of digits."""
+    return format(Decimal(value), ".40g")
+
+
+def _too_big(value: Decimal | int) -> OverflowError:
+    return OverflowError(f"{shown(value)} does not fit the 96 bits of a DECIMAL")
 
 
 def pack(value: Decimal | int, reserved: int = 0) -> bytes:

@@ -103,7 +103,7 @@ class Member:
 
     def s_false_is(self, value: Any) -> None:
         """Hand out `value` with S_FALSE where it is not the null of the member's type."""
-        self._s_false = check(self.vt, value)
+        self._s_false = self._held(value)
 
     def known_to(self, product: Product) -> bool:
         """Whether the product's type library has this member."""
@@ -121,9 +121,16 @@ class Member:
         if result is S_FALSE:
             return HRESULT.S_FALSE, self._s_false
         try:
-            return HRESULT.S_OK, check(self.vt, result)
+            return HRESULT.S_OK, self._held(result)
         except OverflowError as error:
             raise Failure(HRESULT.DISP_E_OVERFLOW, f"{self.name}: {error}") from error
+        except TypeError as error:
+            raise obj._failure_(error) from error
+
+    def _held(self, value: Any) -> Any:
+        """The value as the member's type holds it; raises as `check`."""
+        held = check(self.vt, value)
+        return held if self.elements is None else tuple(check(self.elements, item) for item in held)
 
     def put(self, obj: ComObject, value: Any) -> None:
         """Run the setter; raises Failure as `get`."""

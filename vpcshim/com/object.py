@@ -130,6 +130,8 @@ def late_put(obj: ComObject, item: Member, value: Any) -> None:
 
 def bound_call(obj: ComObject, item: Member) -> Callable[..., Any]:
     """A method as an attribute hands it out; takes its arguments by position or by documented name."""
+    if not item.known_to(obj._product_):
+        raise com_error(unknown_name(obj, item.name), obj._source_)
 
     def call(*args: Any, **named: Any) -> Any:
         try:
@@ -165,7 +167,7 @@ def _raw_call(obj: ComObject, name: str) -> Callable[..., HRESULT] | None:
         case ("get", "property") | ("raw", "method"):
             return lambda *args: raw_call(obj, item, args)
         case ("put", "property"):
-            return lambda value: raw_put(obj, item, value)
+            return lambda *args: raw_put(obj, item, args[0]) if len(args) == 1 else HRESULT.DISP_E_BADPARAMCOUNT
     return None
 
 

@@ -7,6 +7,8 @@ VT_DECIMAL `decimal.Decimal`, VT_DISPATCH an object or None, VT_EMPTY and VT_NUL
 from __future__ import annotations
 
 import math
+import re
+import reprlib
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -99,7 +101,7 @@ class Variant:
         """
         checked = VT(vt)
         scalar = int(checked) & ~int(VT.ARRAY)
-        if scalar not in _NAMES or scalar == VT.ARRAY:
+        if scalar not in _NAMES or checked == VT.ARRAY:
             raise ValueError(f"VARTYPE {int(vt):#x} is not known here")
         held = check(checked, value)
         if elements is not None:
@@ -157,7 +159,7 @@ def check(vt: VT, value: Any) -> Any:
             raise TypeError(f"{vt.label} holds an int, not {type(value).__name__}")
         low, high = _INTEGER_RANGE[vt]
         if not low <= value <= high:
-            raise OverflowError(f"{value} is out of the range of {vt.label}")
+            raise OverflowError(f"{decimal96.shown(value)} is out of the range of {vt.label}")
         return value
     if vt == VT.DECIMAL:
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -198,18 +200,33 @@ def coerce(vt: VT, value: Any, position: int) -> Any:
         value = value.value
     converter = _COERCIONS.get(vt)
     try:
-        return value if converter is None else converter(vt, value)
+        return check(vt, value) if converter is None else converter(vt, value)
     except OverflowError as error:
         raise Failure(HRESULT.DISP_E_OVERFLOW, str(error), argerr=position) from error
     except (TypeError, ValueError, InvalidOperation) as error:
-        text = f"argument {position + 1} is to be {vt.label}, not {type(value).__name__} {value!r}"
+        text = f"argument {position + 1} is to be {vt.label}, not {type(value).__name__} {_quoted(value)}"
         raise Failure(HRESULT.DISP_E_TYPEMISMATCH, text, argerr=position) from error
+
+
+# What the conversions of OLE Automation read as a number (Decimal() also takes "NaN" and "1_000").
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# Far beyond every integer VARTYPE: "1E999999999" is not to be written out in full only to be refused.
+_BEYOND = 1 << 64
+
+
+def _quoted(value: Any) -> str:
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # an int of thousands of digits
+        return "of thousands of digits"
 
 
 def _to_number(value: Any) -> int | float | Decimal:
     if isinstance(value, bool):
         return -1 if value else 0  # VARIANT_TRUE is -1
     if isinstance(value, str):
+        if _NUMBER.fullmatch(value.strip()) is None:
+            raise TypeError
         return Decimal(value.strip())
     if isinstance(value, int | float | Decimal):
         return value
@@ -222,11 +239,17 @@ def _to_integer(vt: VT, value: Any) -> int:
         raise OverflowError(f"{value} is out of the range of {vt.label}")
     if isinstance(number, float) and not math.isfinite(number):
         raise OverflowError(f"{value} is out of the range of {vt.label}")
+    if not -_BEYOND < number < _BEYOND:
+        raise OverflowError(f"{_quoted(value)} is out of the range of {vt.label}")
     return int(check(vt, round(number)))  # round half to even, as OLE Automation does
 
 
-def _to_real(_vt: VT, value: Any) -> float:
-    return float(_to_number(value))
+def _to_real(vt: VT, value: Any) -> float:
+    number = _to_number(value)
+    real = float(number)
+    if math.isinf(real) and number != real:
+        raise OverflowError(f"{_quoted(value)} is out of the range of {vt.label}")
+    return real
 
 
 def _to_text(_vt: VT, value: Any) -> str:

@@ -13,10 +13,9 @@ import logging
 import re
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import libvirt
@@ -72,6 +71,33 @@ class _Attempt:
         return self._result
 
 
+class _Calls(Generic[T]):
+    """A few calls on one connection (a class of its own: this is on the path of every property read)."""
+
+    __slots__ = ("_connect", "_of", "_owner")
+
+    def __init__(
+        self, owner: Connection, connect: libvirt.virConnect, of: Callable[[libvirt.virConnect], T]
+    ) -> None:
+        self._owner = owner
+        self._connect = connect
+        self._of = of
+
+    def __enter__(self) -> T:
+        try:
+            return self._of(self._connect)
+        except libvirt.libvirtError as error:
+            raise self._owner._seen(error, self._connect) from error
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, libvirt.libvirtError):
+            raise self._owner._seen(error, self._connect) from error
+
+
+def _connect_itself(connect: libvirt.virConnect) -> libvirt.virConnect:
+    return connect
+
+
 class Connection:
     """A libvirt server as vpcshim talks to it.
 
@@ -97,8 +123,7 @@ class Connection:
 
     # -- calls ---------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def calls(self, *, write: bool = False) -> Iterator[libvirt.virConnect]:
+    def calls(self, *, write: bool = False) -> _Calls[libvirt.virConnect]:
         """The open connection for a few calls; libvirt's errors come out as `HypervisorError`.
 
         Raises:
@@ -106,25 +131,16 @@ class Connection:
             ConnectionLost: It died under the calls.
             HypervisorError: Whatever else libvirt answered.
         """
-        connect = self._opened(write)
-        try:
-            yield connect
-        except libvirt.libvirtError as error:
-            raise self._seen(error, connect) from error
+        return _Calls(self, self._opened(write), _connect_itself)
 
-    @contextmanager
-    def domain(self, uuid: str, *, write: bool = False) -> Iterator[libvirt.virDomain]:
+    def domain(self, uuid: str, *, write: bool = False) -> _Calls[libvirt.virDomain]:
         """The domain's handle for a few calls (never kept: a handle keeps a closed connection half alive).
 
         Raises:
             DomainGone: There is no such domain.
             HypervisorError: As `calls`.
         """
-        connect = self._opened(write)
-        try:
-            yield connect.lookupByUUIDString(uuid)
-        except libvirt.libvirtError as error:
-            raise self._seen(error, connect) from error
+        return _Calls(self, self._opened(write), lambda connect: connect.lookupByUUIDString(uuid))
 
     def call(self, function: Callable[[libvirt.virConnect], T], *, write: bool = False) -> T:
         """`function` of the open connection; raises as `calls`."""
@@ -205,7 +221,7 @@ class Connection:
         for _ in range(_OPENS_PER_CALL):
             connect = self._connect
             if connect is not None:
-                if connect.isAlive():
+                if _is_alive(connect):
                     if self._writable or not write:
                         return connect
                 else:
@@ -303,6 +319,13 @@ class Connection:
                 logger.debug("letting go of a connection to %s: %s", self.label, error)
 
 
+def _is_alive(connect: libvirt.virConnect) -> bool:
+    try:
+        return bool(connect.isAlive())
+    except libvirt.libvirtError as error:
+        return classify(error) is Unsupported  # a driver that cannot tell
+
+
 def _open(server: str | None, write: bool) -> _Opened:
     """Open by URI or alias; a bare host name that is neither is its system daemon over ssh."""
     try:
@@ -311,7 +334,8 @@ def _open(server: str | None, write: bool) -> _Opened:
         unknown = error.get_error_code() in (libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INTERNAL_ERROR)
         if server is None or not unknown or ":/" in server or _HOST_NAME.fullmatch(server) is None:
             raise
-    return _open_as(f"qemu+ssh://{server}/system", write)
+    host = f"[{server}]" if ":" in server and not server.startswith("[") else server
+    return _open_as(f"qemu+ssh://{host}/system", write)
 
 
 def _open_as(name: str | None, write: bool) -> _Opened:

@@ -13,7 +13,9 @@ import libvirt
 
 from vpcshim.hypervisor.domainxml import Disk, DomainXml, Nic, parse
 from vpcshim.hypervisor.errors import (
+    AccessDenied,
     ConnectionLost,
+    DomainBusy,
     DomainGone,
     DomainOff,
     NotAddressable,
@@ -38,7 +40,7 @@ class DeviceVanished(NotAddressable):
 
 
 # What says something of the whole domain or connection, not of the one device.
-_NOT_THE_DEVICE = (ConnectionLost, DomainGone, DomainOff)
+_NOT_THE_DEVICE = (ConnectionLost, AccessDenied, DomainGone, DomainOff, DomainBusy)
 
 
 def read(domain: libvirt.virDomain, device: Nic | Disk) -> Counters:
@@ -101,19 +103,32 @@ class Reading:
     counters: tuple[tuple[Nic | Disk, Counters | Unreadable], ...]
 
 
-def read_all(domain: libvirt.virDomain, devices_of: Callable[[DomainXml], Iterable[Nic | Disk]]) -> Reading | None:
+XmlReader = Callable[[bool], DomainXml]
+
+
+def read_all(
+    domain: libvirt.virDomain,
+    devices_of: Callable[[DomainXml], Iterable[Nic | Disk]],
+    xml_of: XmlReader | None = None,
+) -> Reading | None:
     """The counters of the devices that `devices_of` picks from the live XML; None when the domain is off.
 
     A device that is gone by the time it is asked for makes the XML be read once more.
 
+    Args:
+        domain: The domain.
+        devices_of: Which devices of it.
+        xml_of: Where its XML comes from; with True it is to come from libvirt itself.
+
     Raises:
         libvirt.libvirtError: The domain or the connection is in trouble.
     """
+    read_xml = xml_of or (lambda _anew: parse(domain.XMLDesc()))
     try:
         try:
-            return _read_once(domain, devices_of, last=False)
+            return _read_once(domain, devices_of(xml := read_xml(False)), xml, last=False)
         except DeviceVanished:
-            return _read_once(domain, devices_of, last=True)
+            return _read_once(domain, devices_of(xml := read_xml(True)), xml, last=True)
     except libvirt.libvirtError as error:
         if classify(error) is DomainOff and not domain.isActive():
             return None  # it stopped in between
@@ -121,13 +136,12 @@ def read_all(domain: libvirt.virDomain, devices_of: Callable[[DomainXml], Iterab
 
 
 def _read_once(
-    domain: libvirt.virDomain, devices_of: Callable[[DomainXml], Iterable[Nic | Disk]], *, last: bool
+    domain: libvirt.virDomain, devices: Iterable[Nic | Disk], xml: DomainXml, *, last: bool
 ) -> Reading | None:
-    xml = parse(domain.XMLDesc())
     if xml.id is None:
         return None
     counters: list[tuple[Nic | Disk, Counters | Unreadable]] = []
-    for device in devices_of(xml):
+    for device in devices:
         try:
             counters.append((device, read(domain, device)))
         except DeviceVanished as error:

@@ -20,7 +20,7 @@ from typing import TypeGuard
 import libvirt
 
 from vpcshim.hypervisor.connection import Connection
-from vpcshim.hypervisor.errors import HypervisorError
+from vpcshim.hypervisor.errors import HypervisorError, Unknowable
 
 logger = logging.getLogger(__name__)
 
@@ -110,9 +110,10 @@ class CpuSampler:
         for pause in (0.0, PERIOD):
             time.sleep(pause)
             self._take_one(uuid, domain_id)
-            if self._tracks[uuid].percents:
-                break
-        return self._tracks[uuid]
+            track = self._tracks[uuid]
+            if track.percents:
+                return track
+        raise Unknowable(f"the CPU time of domain {domain_id} went backwards between two samples")
 
     def take(self) -> None:
         """One sample of all domains (of those that were asked for, where the driver has no bulk statistics)."""

@@ -6,7 +6,10 @@ entities, no network, libxml2's size limits on. Source of the format: libvirt.or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+import threading
+from functools import cached_property
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -14,10 +17,13 @@ from vpcshim.hypervisor.errors import BadXml
 
 RUN_NS = "urn:vpcshim:run:1"
 SETTINGS_NS = "urn:vpcshim:settings:1"
+# Ids and numbers of vCPUs; Python refuses to read thousands of digits.
+_SMALL_NUMBER = re.compile(r"[0-9]{1,10}")
+_RUN = f"metadata/{{{RUN_NS}}}run"
+_SETTINGS = f"metadata/{{{SETTINGS_NS}}}settings"
 
 
-@dataclass(frozen=True, slots=True)
-class Nic:
+class Nic(NamedTuple):
     """One `<interface>`: where it stands, and how libvirt can be asked for it.
 
     Attributes:
@@ -41,8 +47,7 @@ class Nic:
         return f"NIC {self.position} ({', '.join(known)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Disk:
+class Disk(NamedTuple):
     """One `<disk>`: its target (the name blockStats takes) and what it is (disk, cdrom, floppy, lun)."""
 
     target: str
@@ -54,42 +59,111 @@ class Disk:
         return f"drive {self.target} ({self.device})"
 
 
-@dataclass(frozen=True, slots=True)
 class DomainXml:
-    """What is read of a domain's XML.
+    """What is read of a domain's XML; each part when it is asked for.
 
-    Attributes:
-        id: The domain id; None in the XML of a domain that is off.
-        driver: The `type` of the domain: kvm, qemu, test, lxc, xen, ...
-        vcpus: How many vCPUs are on now (`current` where it is set).
-        nics: Every `<interface>`.
-        drives: Every `<disk>` but the floppies.
-        run: vpcshim's record of this run, an element of RUN_NS, None where there is none.
-        settings: vpcshim's settings, an element of SETTINGS_NS, likewise.
+    Raises:
+        BadXml: From any part that is not what a domain's XML has there.
     """
 
-    name: str
-    uuid: str
-    id: int | None
-    driver: str
-    vcpus: int
-    nics: tuple[Nic, ...]
-    drives: tuple[Disk, ...]
-    run: etree._Element | None
-    settings: etree._Element | None
+    def __init__(self, root: etree._Element) -> None:
+        self._root = root
+
+    @cached_property
+    def name(self) -> str:
+        """The domain's name."""
+        return self._root.findtext("name") or ""
+
+    @cached_property
+    def uuid(self) -> str:
+        """The domain's UUID."""
+        return self._root.findtext("uuid") or ""
+
+    @cached_property
+    def id(self) -> int | None:
+        """The domain id; None in the XML of a domain that is off."""
+        text = self._root.get("id")
+        if text is None or text == "-1":
+            return None
+        if _SMALL_NUMBER.fullmatch(text) is None:
+            raise BadXml(f"the domain's id is not a number: {text[:40]!r}")
+        return int(text)
+
+    @cached_property
+    def driver(self) -> str:
+        """The `type` of the domain: kvm, qemu, test, lxc, xen, ..."""
+        return self._root.get("type") or ""
+
+    @cached_property
+    def vcpus(self) -> int:
+        """How many vCPUs are on now (`current` where it is set)."""
+        element = self._root.find("vcpu")
+        if element is None:
+            return 1  # libvirt's documented default
+        count = element.get("current") or (element.text or "").strip()
+        if _SMALL_NUMBER.fullmatch(count) is None or int(count) < 1:
+            raise BadXml(f"<vcpu> is not a number of vCPUs: {count[:40]!r}")
+        return int(count)
+
+    @cached_property
+    def nics(self) -> tuple[Nic, ...]:
+        """Every `<interface>`."""
+        found: list[tuple[str, str, str | None]] = []
+        for element in self._root.iterfind("devices/interface"):
+            mac = element.find("mac")
+            target = element.find("target")
+            found.append(
+                (
+                    element.get("type") or "",
+                    "" if mac is None else (mac.get("address") or "").lower(),
+                    None if target is None else target.get("dev") or None,
+                )
+            )
+        macs = [mac for _, mac, _ in found]
+        return tuple(
+            Nic(position, kind, mac, target, target or (mac if mac and macs.count(mac) == 1 else None))
+            for position, (kind, mac, target) in enumerate(found, 1)
+        )
+
+    @cached_property
+    def drives(self) -> tuple[Disk, ...]:
+        """Every `<disk>` but the floppies."""
+        drives = []
+        for element in self._root.iterfind("devices/disk"):
+            target = element.find("target")
+            device = element.get("device") or "disk"
+            if device != "floppy":
+                drives.append(Disk("" if target is None else target.get("dev") or "", device))
+        return tuple(drives)
+
+    @cached_property
+    def run(self) -> etree._Element | None:
+        """The record of this run that vpcshim keeps (`runrecord`), None where there is none."""
+        return self._root.find(_RUN)
+
+    @cached_property
+    def settings(self) -> etree._Element | None:
+        """The settings that vpcshim keeps (`settings`), None where there are none."""
+        return self._root.find(_SETTINGS)
 
 
-def _parser() -> etree.XMLParser:
-    # A parser is not to be shared between threads that parse at the same time; making one is cheap.
-    return etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
+class _Parsers(threading.local):
+    """A parser for each thread: making one costs as much as parsing a domain, and it is not to be shared."""
+
+    def __init__(self) -> None:
+        self.parser = etree.XMLParser(
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            dtd_validation=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+            encoding="utf-8",  # ours, whatever the text's own declaration said when it was bytes elsewhere
+        )
+
+
+_parsers = _Parsers()
 
 
 def parse_element(text: str) -> etree._Element:
@@ -99,7 +173,7 @@ def parse_element(text: str) -> etree._Element:
         BadXml: Says which.
     """
     try:
-        root = etree.fromstring(text.encode(), _parser())
+        root = etree.fromstring(text.encode(), _parsers.parser)
     except etree.XMLSyntaxError as error:
         raise BadXml(f"not well-formed XML: {error}") from error
     except UnicodeEncodeError as error:
@@ -118,53 +192,4 @@ def parse(text: str) -> DomainXml:
     root = parse_element(text)
     if root.tag != "domain":
         raise BadXml(f"a <domain> was expected, not <{root.tag!s}>")
-    domain_id = root.get("id")
-    devices = root.find("devices")
-    metadata = root.find("metadata")
-    return DomainXml(
-        name=root.findtext("name") or "",
-        uuid=root.findtext("uuid") or "",
-        id=int(domain_id) if domain_id and domain_id.lstrip("-").isdecimal() and int(domain_id) >= 0 else None,
-        driver=root.get("type") or "",
-        vcpus=_vcpus(root.find("vcpu")),
-        nics=() if devices is None else _nics(devices),
-        drives=() if devices is None else _drives(devices),
-        run=None if metadata is None else metadata.find(f"{{{RUN_NS}}}run"),
-        settings=None if metadata is None else metadata.find(f"{{{SETTINGS_NS}}}settings"),
-    )
-
-
-def _vcpus(element: etree._Element | None) -> int:
-    if element is None:
-        return 1  # libvirt's documented default
-    count = element.get("current") or (element.text or "").strip()
-    if not count.isdecimal() or int(count) < 1:
-        raise BadXml(f"<vcpu> is not a number of vCPUs: {count!r}")
-    return int(count)
-
-
-def _nics(devices: etree._Element) -> tuple[Nic, ...]:
-    found: list[tuple[str, str, str | None]] = []
-    for element in devices.iterchildren("interface"):
-        mac = target = None
-        for child in element:
-            if child.tag == "mac":
-                mac = child.get("address")
-            elif child.tag == "target":
-                target = child.get("dev")
-        found.append((element.get("type") or "", (mac or "").lower(), target or None))
-    macs = [mac for _, mac, _ in found]
-    return tuple(
-        Nic(position, kind, mac, target, target or (mac if mac and macs.count(mac) == 1 else None))
-        for position, (kind, mac, target) in enumerate(found, 1)
-    )
-
-
-def _drives(devices: etree._Element) -> tuple[Disk, ...]:
-    drives = []
-    for element in devices.iterchildren("disk"):
-        target = element.find("target")
-        device = element.get("device") or "disk"
-        if device != "floppy":
-            drives.append(Disk("" if target is None else target.get("dev") or "", device))
-    return tuple(drives)
+    return DomainXml(root)

@@ -20,6 +20,7 @@ from typing import Any
 
 import libvirt
 
+from vpcshim.hypervisor import eventloop
 from vpcshim.hypervisor.connection import Connection
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,9 @@ class Kind(Enum):
 
     LIFECYCLE = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
     REBOOT = libvirt.VIR_DOMAIN_EVENT_ID_REBOOT
+    DEVICE_ADDED = libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED
     DEVICE_REMOVED = libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED
+    METADATA_CHANGE = libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ class Events:
     def __init__(self, connection: Connection) -> None:
         self._listeners: list[Listener] = []
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._missing: dict[Kind, str] = {}
+        self._first: list[Callable[[str | None], None]] = []
+        self._missing: dict[Kind, str] = dict.fromkeys(Kind, "no connection is open")
         self._finalize = weakref.finalize(self, self._queue.put, None)
         threading.Thread(
             target=_deliver, args=(self._queue, self._listeners), name="vpcshim-events", daemon=True
@@ -77,19 +81,35 @@ class Events:
         """The kinds that the present connection does not deliver, and why."""
         return dict(self._missing)
 
+    @property
+    def complete(self) -> bool:
+        """Whether every event arrives now: all kinds are registered, and the loop runs."""
+        return not self._missing and eventloop.alive()
+
+    def before_listeners(self, hint: Callable[[str | None], None]) -> None:
+        """Call `hint` with the UUID of a domain as soon as an event of it arrives, in libvirt's own thread.
+
+        With None when events may have been missed: a connection was opened. It has to be quick.
+        """
+        self._first.append(hint)
+
     def listen(self, listener: Listener) -> None:
         """Tell `listener` of every event from now on; one that raises is logged and harms no other."""
         self._listeners.append(listener)
 
     def _register(self, connect: libvirt.virConnect) -> Callable[[], None]:
         ids = []
-        self._missing.clear()
+        missing = {}
         for kind in Kind:
             try:
-                ids.append(connect.domainEventRegisterAny(None, kind.value, _callback(self._queue, kind), None))
+                callback = _callback(self._queue, self._first, kind)
+                ids.append(connect.domainEventRegisterAny(None, kind.value, callback, None))
             except libvirt.libvirtError as error:
-                self._missing[kind] = error.get_error_message() or str(error)
+                missing[kind] = error.get_error_message() or str(error)
                 logger.info("no %s events: %s", kind.name, error)
+        self._missing = missing
+        for hint in self._first:
+            hint(None)
 
         def undo() -> None:
             for number in ids:
@@ -98,9 +118,14 @@ class Events:
         return undo
 
 
-def _callback(events: queue.SimpleQueue[Event | None], kind: Kind) -> Callable[..., None]:
+def _callback(
+    events: queue.SimpleQueue[Event | None], first: list[Callable[[str | None], None]], kind: Kind
+) -> Callable[..., None]:
     def arrived(_connect: libvirt.virConnect, domain: libvirt.virDomain, *details: Any) -> None:
-        events.put(Event(kind, domain.UUIDString(), details[:-1], time.time()))
+        uuid = domain.UUIDString()
+        for hint in first:
+            hint(uuid)
+        events.put(Event(kind, uuid, details[:-1], time.time()))
 
     return arrived
 

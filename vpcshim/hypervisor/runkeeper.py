@@ -20,6 +20,7 @@ from vpcshim.hypervisor.counters import Counters, read_all
 from vpcshim.hypervisor.domainxml import Disk, DomainXml, Nic
 from vpcshim.hypervisor.errors import AccessDenied, HypervisorError
 from vpcshim.hypervisor.events import Event, Events, Kind
+from vpcshim.hypervisor.layouts import Layouts
 from vpcshim.hypervisor.runrecord import RunRecord
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,9 @@ _LATE = 2.0
 class RunKeeper:
     """The run records of one connection's domains."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, layouts: Layouts) -> None:
         self._connection = connection
+        self._layouts = layouts
         self._lock = threading.Lock()
         # What could not be written into the metadata, by (uuid, domain id): known to this process only.
         self._unwritten: dict[tuple[str, int], RunRecord] = {}
@@ -70,7 +72,7 @@ class RunKeeper:
         with self._connection.domain(uuid, write=True) as domain:
             xml = domainxml.parse(domain.XMLDesc())
             if xml.id is not None:
-                runrecord.write(domain, RunRecord(xml.id, self._boot_id(), when))
+                self._write(domain, RunRecord(xml.id, self._boot_id(), when))
 
     def was_reset(self, uuid: str) -> None:
         """Take the counters as they are now as the baseline of the present run.
@@ -92,8 +94,13 @@ class RunKeeper:
         key = (uuid, reading.xml.id)
         self._unwritten[key] = record
         with self._connection.domain(uuid, write=True) as domain:
-            runrecord.write(domain, record)
+            self._write(domain, record)
         self._unwritten.pop(key, None)
+
+    def _write(self, domain: libvirt.virDomain, record: RunRecord) -> None:
+        runrecord.write(domain, record)
+        # Our own change is seen by our own next read, without waiting for the event that tells of it.
+        self._layouts.forget(domain.UUIDString())
 
     def _boot_id(self) -> str | None:
         return runrecord.local_boot_id() if self._connection.is_local else None
@@ -134,7 +141,7 @@ class RunKeeper:
                 return
             record = RunRecord(xml.id, self._boot_id(), event.seen, known.baseline if known else {})
             if self._connection.writable:
-                runrecord.write(domain, record)
+                self._write(domain, record)
             else:
                 # Not worth asking for more rights: it is only missed where no process's age tells it.
                 self._unwritten[event.uuid, xml.id] = record
@@ -150,4 +157,4 @@ class RunKeeper:
         gone = set(known.baseline) - {runrecord.key_of(device) for device in devices}
         if gone:
             with self._connection.domain(event.uuid, write=True) as domain:
-                runrecord.write(domain, runrecord.without(known, gone))
+                self._write(domain, runrecord.without(known, gone))

@@ -11,8 +11,10 @@ Source: virDomainSetMetadata, VIR_DOMAIN_METADATA_ELEMENT.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import libvirt
@@ -20,6 +22,7 @@ from lxml import etree
 
 from vpcshim.hypervisor.counters import Counters
 from vpcshim.hypervisor.domainxml import RUN_NS, Disk, DomainXml, Nic
+from vpcshim.hypervisor.errors import BadXml
 
 _PREFIX = "vpcshim-run"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -49,6 +52,7 @@ def key_of(device: Nic | Disk) -> str:
     return f"drive:{device.target}"
 
 
+@cache
 def local_boot_id() -> str | None:
     """This host's boot id; None where the kernel does not tell."""
     try:
@@ -63,6 +67,9 @@ def read(xml: DomainXml, boot_id: str | None) -> RunRecord | None:
     Args:
         xml: The live XML.
         boot_id: The host's boot id if it is known (a local connection), to tell apart runs of two boots.
+
+    Raises:
+        BadXml: Somebody else wrote something else there.
     """
     element = xml.run
     if element is None or xml.id is None or element.get("domain") != str(xml.id):
@@ -70,16 +77,34 @@ def read(xml: DomainXml, boot_id: str | None) -> RunRecord | None:
     written_under = element.get("boot")
     if boot_id is not None and written_under is not None and boot_id != written_under:
         return None
-    started = element.get("started")
-    baseline = {
-        child.get("key") or "": Counters(_number(child.get("into")), _number(child.get("out")))
-        for child in element.iterchildren("counters")  # libvirt puts only the root into the namespace
-    }
-    return RunRecord(xml.id, written_under, None if started is None else float(started), baseline)
+    try:
+        started = _time(element.get("started"))
+        baseline = {
+            child.get("key") or "": Counters(_bytes(child.get("into")), _bytes(child.get("out")))
+            for child in element.iterchildren("counters")  # libvirt puts only the root into the namespace
+        }
+    except ValueError as error:
+        raise BadXml(
+            f"the run record in the metadata of {xml.name} is damaged ({error}); it goes with the next power-off"
+        ) from error
+    return RunRecord(xml.id, written_under, started, baseline)
 
 
-def _number(text: str | None) -> int | None:
-    return None if text is None else int(text)
+def _bytes(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"not a number of bytes: {text!r}")
+    return int(text)
+
+
+def _time(text: str | None) -> float | None:
+    if text is None:
+        return None
+    seconds = float(text)
+    if not math.isfinite(seconds):
+        raise ValueError(f"not a time: {text!r}")
+    return seconds
 
 
 def write(domain: libvirt.virDomain, record: RunRecord) -> None:

@@ -7,11 +7,12 @@ that each vCPU may use.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import libvirt
 
-from vpcshim.hypervisor.errors import HypervisorError, NotAddressable, Unsupported, classify
+from vpcshim.hypervisor.errors import NotAddressable, Unsupported, classify
 
 _PERIOD = 100_000  # microseconds, libvirt's default
 _LONGEST_PERIOD = 1_000_000
@@ -60,29 +61,28 @@ def write(domain: libvirt.virDomain, tuning: Tuning) -> None:
         places.append(libvirt.VIR_DOMAIN_AFFECT_CONFIG)
     if domain.isActive():
         places.append(libvirt.VIR_DOMAIN_AFFECT_LIVE)
-    before: list[tuple[int, dict[str, int]]] = []
-    try:
-        for place in places:
-            values = _values(domain, place)
-            missing = sorted(set(wanted) - set(values))
-            if missing:
-                raise Unsupported(f"this driver's scheduler does not know {', '.join(missing)}")
-            before.append((place, {name: values[name] for name in wanted}))
+    before = [(place, _values(domain, place, wanted)) for place in places]
+    for done, (place, _) in enumerate(before):
+        try:
             domain.setSchedulerParametersFlags(wanted, place)
-    except (libvirt.libvirtError, HypervisorError):
-        for place, values in before[:-1]:
-            domain.setSchedulerParametersFlags(values, place)
-        raise
+        except libvirt.libvirtError:
+            for changed, values in before[:done]:
+                domain.setSchedulerParametersFlags(values, changed)
+            raise
 
 
-def _values(domain: libvirt.virDomain, place: int) -> dict[str, int]:
+def _values(domain: libvirt.virDomain, place: int, names: Iterable[str]) -> dict[str, int]:
+    """What the parameters of those names are there now."""
     try:
         values: dict[str, int] = domain.schedulerParametersFlags(place)
     except libvirt.libvirtError as error:
         if classify(error) is not NotAddressable:  # VIR_ERR_INVALID_ARG: the driver does not know the flag
             raise
         raise Unsupported(f"this driver keeps no scheduler parameters: {error.get_error_message()}") from error
-    return values
+    missing = sorted(set(names) - set(values))
+    if missing:
+        raise Unsupported(f"this driver's scheduler does not know {', '.join(missing)}")
+    return {name: values[name] for name in names}
 
 
 def _parameters(tuning: Tuning) -> dict[str, int]:

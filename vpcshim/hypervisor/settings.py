@@ -8,6 +8,7 @@ Source: virDomainSetMetadata, VIR_DOMAIN_METADATA_ELEMENT.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import libvirt
@@ -17,6 +18,7 @@ from vpcshim.hypervisor.domainxml import SETTINGS_NS, DomainXml
 from vpcshim.hypervisor.errors import BadXml
 
 _PREFIX = "vpcshim"
+_WHOLE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ def read(xml: DomainXml) -> Settings:
     try:
         reserve = float(text)
     except ValueError:
-        raise BadXml(f"the reserve in the metadata of {xml.name} is not a number: {text!r}") from None
+        reserve = math.nan
+    if not 0 <= reserve <= _WHOLE:
+        raise BadXml(f"the reserve in the metadata of {xml.name} is not a percentage: {text!r}")
     return Settings(reserve)
 
 

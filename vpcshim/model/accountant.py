@@ -70,7 +70,10 @@ class Accountant(
         what: str,
     ) -> Decimal | SFalse:
         with self._domain() as domain:
-            reading = counters.read_all(domain, devices_of) if runs(domain) else None
+            reading = None
+            if runs(domain):
+                layouts = self._server.layouts
+                reading = counters.read_all(domain, devices_of, lambda anew: layouts.read(domain, anew=anew))
         if reading is None:
             return S_FALSE
         record = None if self._options.raw_counters else self._server.runs.record(reading.xml)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import libvirt
 
@@ -46,11 +45,9 @@ class MachineObject(ModelObject):
         super().__init__(product, server, options)
         self._uuid = uuid
 
-    @contextmanager
-    def _domain(self, *, write: bool = False) -> Iterator[libvirt.virDomain]:
+    def _domain(self, *, write: bool = False) -> AbstractContextManager[libvirt.virDomain]:
         """The machine's domain for the calls of one member; VM_E_VM_UNKNOWN when it is gone."""
-        with self._server.connection.domain(self._uuid, write=write) as domain:
-            yield domain
+        return self._server.connection.domain(self._uuid, write=write)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MachineObject):

@@ -9,6 +9,7 @@ import weakref
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.cpu import CpuSampler
 from vpcshim.hypervisor.events import Events
+from vpcshim.hypervisor.layouts import Layouts
 from vpcshim.hypervisor.runkeeper import RunKeeper
 
 _lock = threading.Lock()
@@ -21,7 +22,8 @@ class Server:
     def __init__(self, name: str | None, timeout: float) -> None:
         self.connection = Connection(name, timeout=timeout)
         self.events = Events(self.connection)
-        self.runs = RunKeeper(self.connection)
+        self.layouts = Layouts(self.events)
+        self.runs = RunKeeper(self.connection, self.layouts)
         self.runs.listen_to(self.events)
         self.cpu = CpuSampler(self.connection)
         self.cpu.start()
