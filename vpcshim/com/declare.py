@@ -24,6 +24,7 @@ from vpcshim.com.variant import VT
 
 T = TypeVar("T")
 P = ParamSpec("P")
+Setter = TypeVar("Setter", bound=Callable[[Any, Any], None])
 
 
 class Property(Member, Generic[T]):
@@ -42,10 +43,12 @@ class Property(Member, Generic[T]):
     def __set__(self, obj: ComObject, value: Any) -> None:
         late_put(obj, self, value)
 
-    def write(self, setter: Callable[[Any, Any], None]) -> Property[T]:
-        """Declare the setter of this property (decorator)."""
+    def write(self, setter: Setter) -> Setter:
+        """Declare the setter of this property (decorator); it has a name of its own, as `_put_NAME`."""
+        if setter.__name__ == self.name:
+            raise TypeError(f"the setter of {self.name} would replace it: name it _put_{self.name}")
         self.putter = setter
-        return self
+        return setter
 
 
 class Method(Member, Generic[P, T]):

@@ -73,7 +73,7 @@ class Member:
         self.params = params
         self.fails = fails
         self.unavailable = unavailable
-        self.getter: Callable[..., Any] | None = function
+        self.getter: Callable[..., Any] = function
         self.putter: Callable[..., Any] | None = None
         self.put_vt = vt
         self._s_false = _null_of(vt)
@@ -94,12 +94,10 @@ class Member:
 
     @property
     def access(self) -> str | None:
-        """read-only, read-write or write-only; None for methods and events."""
+        """read-only or read-write; None for methods and events."""
         if self.kind != "property":
             return None
-        if self.putter is None:
-            return "read-only"
-        return "read-write" if self.getter is not None else "write-only"
+        return "read-only" if self.putter is None else "read-write"
 
     def s_false_is(self, value: Any) -> None:
         """Hand out `value` with S_FALSE where it is not the null of the member's type."""
@@ -115,9 +113,17 @@ class Member:
         Raises:
             Failure: Whatever made it fail, with a code that the member's page documents (or a common one).
         """
-        if self.getter is None:
-            raise Failure(HRESULT.DISP_E_MEMBERNOTFOUND, f"{self.name} can be set, not read")
-        result = self._run(obj, self.getter, self._arguments(args))
+        return self.answer(obj, self.getter, self._arguments(args))
+
+    def answer(
+        self, obj: ComObject, function: Callable[..., Any], args: tuple[Any, ...] = ()
+    ) -> tuple[HRESULT, Any]:
+        """What this member answers when `function` does its work: the rules for values and failures applied.
+
+        Raises:
+            Failure: As `get`.
+        """
+        result = self._run(obj, function, args)
         if result is S_FALSE:
             return HRESULT.S_FALSE, self._s_false
         try:
@@ -128,7 +134,7 @@ class Member:
             raise obj._failure_(error) from error
 
     def _held(self, value: Any) -> Any:
-        """The value as the member's type holds it; raises as `check`."""
+        """The value as the member's VARTYPE holds it; the elements of an array as theirs."""
         held = check(self.vt, value)
         return held if self.elements is None else tuple(check(self.elements, item) for item in held)
 

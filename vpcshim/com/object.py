@@ -90,8 +90,8 @@ class ComObject:
         raise com_error(failure, self._source_)
 
     def __dir__(self) -> list[str]:
-        members = [item.name for item in self._names_.values() if item.known_to(self._product_)]
-        return sorted({*object.__dir__(self), *members})
+        other_product = {item.name for item in self._names_.values() if not item.known_to(self._product_)}
+        return sorted({*object.__dir__(self)} - other_product)
 
     def __repr__(self) -> str:
         return f"<{self._interface_} of {self._product_.value}>"
@@ -183,10 +183,20 @@ class Outcome:
 def outcome(obj: ComObject, name: str, *args: Any) -> Outcome:
     """Read a property or call a method without raising: for callers that report on many objects."""
     item = find_member(obj, name)
+    if item is None:
+        failure = unknown_name(obj, name)
+        return Outcome(failure.code, None, failure.description)
+    return _outcome(lambda: item.get(obj, args))
+
+
+def outcome_of(obj: ComObject, item: Member, function: Callable[..., Any]) -> Outcome:
+    """How a member's call would end if `function` were what does its work."""
+    return _outcome(lambda: item.answer(obj, function))
+
+
+def _outcome(call: Callable[[], tuple[HRESULT, Any]]) -> Outcome:
     try:
-        if item is None:
-            raise unknown_name(obj, name)
-        code, value = item.get(obj, args)
+        code, value = call()
     except Failure as failure:
         return Outcome(failure.code, None, failure.description)
     return Outcome(code, value)

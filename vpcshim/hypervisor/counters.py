@@ -7,7 +7,8 @@ does not count it: that is "not known" and never enters a sum.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import NamedTuple
 
 import libvirt
 
@@ -24,8 +25,7 @@ from vpcshim.hypervisor.errors import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(NamedTuple):
     """Bytes since the device came to be, as the guest sees them; None where libvirt does not count them.
 
     For a NIC `into` is received and `out` is sent; for a drive `into` is read and `out` is written.
@@ -90,45 +90,79 @@ def _about(label: str, error: libvirt.libvirtError) -> Exception:
     return wanted(message, code=error.get_error_code(), domain=error.get_error_domain())
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Offer(NamedTuple):
+    """What sources other than the per-device calls have for one device.
+
+    Attributes:
+        counters: The counters, None where no such source serves the device.
+        source: The name of the source that has them; "" for none.
+        declined: Why each source before it does not serve the device.
+    """
+
+    counters: Counters | None
+    source: str
+    declined: tuple[str, ...]
+
+
+NO_OFFER = Offer(None, "", ())
+
+
+class DeviceRead(NamedTuple):
+    """What one device answered.
+
+    Attributes:
+        device: The device.
+        got: Its counters, or why it has none.
+        source: Which source answered: interfaceStats, blockStats, or an offer's.
+        declined: Why the sources that are asked before did not serve it.
+    """
+
+    device: Nic | Disk
+    got: Counters | Unreadable
+    source: str
+    declined: tuple[str, ...]
+
+
+class Reading(NamedTuple):
     """The counters of some devices of a running domain, read together.
 
     Attributes:
         xml: The live XML that named the devices.
-        counters: What each device answered: its counters, or why it has none.
+        devices: What each device answered.
     """
 
     xml: DomainXml
-    counters: tuple[tuple[Nic | Disk, Counters | Unreadable], ...]
+    devices: tuple[DeviceRead, ...]
 
 
+# The live XML: with True it is to come from libvirt itself.
 XmlReader = Callable[[bool], DomainXml]
+# The offers for the devices of an XML, in their order.
+Offers = Callable[[DomainXml], Iterable[Offer]]
 
 
 def read_all(
     domain: libvirt.virDomain,
     devices_of: Callable[[DomainXml], Iterable[Nic | Disk]],
     xml_of: XmlReader | None = None,
+    offers_of: Offers | None = None,
 ) -> Reading | None:
     """The counters of the devices that `devices_of` picks from the live XML; None when the domain is off.
 
     A device that is gone by the time it is asked for makes the XML be read once more.
 
-    Args:
-        domain: The domain.
-        devices_of: Which devices of it.
-        xml_of: Where its XML comes from; with True it is to come from libvirt itself.
-
     Raises:
         libvirt.libvirtError: The domain or the connection is in trouble.
     """
     read_xml = xml_of or (lambda _anew: parse(domain.XMLDesc()))
+    offered = offers_of or (lambda _xml: ())
     try:
         try:
-            return _read_once(domain, devices_of(xml := read_xml(False)), xml, last=False)
+            xml = read_xml(False)
+            return _read_once(domain, devices_of(xml), xml, offered(xml), last=False)
         except DeviceVanished:
-            return _read_once(domain, devices_of(xml := read_xml(True)), xml, last=True)
+            xml = read_xml(True)
+            return _read_once(domain, devices_of(xml), xml, offered(xml), last=True)
     except libvirt.libvirtError as error:
         if classify(error) is DomainOff and not domain.isActive():
             return None  # it stopped in between
@@ -136,18 +170,26 @@ def read_all(
 
 
 def _read_once(
-    domain: libvirt.virDomain, devices: Iterable[Nic | Disk], xml: DomainXml, *, last: bool
+    domain: libvirt.virDomain, devices: Iterable[Nic | Disk], xml: DomainXml, offers: Iterable[Offer], *, last: bool
 ) -> Reading | None:
     if xml.id is None:
         return None
-    counters: list[tuple[Nic | Disk, Counters | Unreadable]] = []
-    for device in devices:
+    found = []
+    for device, offer in zip(devices, chain(offers, repeat(NO_OFFER)), strict=False):
+        if offer.counters is not None:
+            found.append(DeviceRead(device, offer.counters, offer.source, offer.declined))
+            continue
+        got: Counters | Unreadable
         try:
-            counters.append((device, read(domain, device)))
+            got = read(domain, device)
         except DeviceVanished as error:
             if not last:
                 raise
-            counters.append((device, Unreadable(str(error), code=error.code, domain=error.domain)))
+            got = Unreadable(str(error), code=error.code, domain=error.domain)
         except Unreadable as error:
-            counters.append((device, error))
-    return Reading(xml, tuple(counters))
+            got = error
+        found.append(DeviceRead(device, got, _CALLS[type(device)], offer.declined))
+    return Reading(xml, tuple(found))
+
+
+_CALLS: dict[type, str] = {Nic: "interfaceStats", Disk: "blockStats"}

@@ -21,6 +21,7 @@ import libvirt
 
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.errors import HypervisorError, Unknowable
+from vpcshim.hypervisor.monitorstats import MonitorStats
 
 logger = logging.getLogger(__name__)
 
@@ -28,10 +29,9 @@ PERIOD = 1.0
 WINDOW = 60
 # A sample is of use for a reading while it is younger than this (seconds).
 _FRESH = 2.5
-# A bulk call that another thread is stuck in (a hung monitor) is not waited for longer than this.
-_PATIENCE = 0.5
+# How long a sample that another thread is taking is waited for: it may be held up by a monitor that hangs.
+_PATIENCE = 5.0
 _GROUPS = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_VCPU
-_FLAGS = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 
 
 @dataclass(slots=True)
@@ -60,6 +60,7 @@ class CpuSampler:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._stats = MonitorStats(connection)
         self._lock = threading.Lock()
         self._tracks: dict[str, _Track] = {}
         self._asked: set[str] = set()
@@ -132,13 +133,12 @@ class CpuSampler:
                 logger.debug("no CPU sample of %s: %s", uuid, error)
 
     def _take_all(self) -> None:
-        with self._connection.calls() as connect:
-            stats = connect.getAllDomainStats(_GROUPS, _FLAGS)
-            at = time.monotonic()
-            found = {}
-            for domain, values in stats:
-                if "cpu.time" in values and "vcpu.current" in values:
-                    found[domain.UUIDString()] = (domain.ID(), values["cpu.time"], values["vcpu.current"])
+        stats = self._stats.read(_GROUPS)
+        at = time.monotonic()
+        found = {}
+        for domain, values in stats:
+            if "cpu.time" in values and "vcpu.current" in values:
+                found[domain.UUIDString()] = (domain.ID(), values["cpu.time"], values["vcpu.current"])
         if stats:
             self._bulk = bool(found) or self._bulk is True
         for uuid, (domain_id, cpu_ns, vcpus) in found.items():

@@ -86,7 +86,9 @@ class RunKeeper:
         if reading is None or reading.xml.id is None:
             return
         # A device without counters has no baseline either: reading it fails before a baseline is asked for.
-        baseline = {runrecord.key_of(device): got for device, got in reading.counters if isinstance(got, Counters)}
+        baseline = {
+            runrecord.key_of(one.device): one.got for one in reading.devices if isinstance(one.got, Counters)
+        }
         known = self.record(reading.xml)
         started = None if known is None else known.started
         record = RunRecord(reading.xml.id, self._boot_id(), started, baseline)

@@ -6,7 +6,6 @@ Sources: the IVMAccountant pages of both products' references; libvirt-domain fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from vpcshim.com.declare import method, propget
@@ -14,15 +13,15 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import S_FALSE, SFalse
 from vpcshim.com.variant import VT
-from vpcshim.hypervisor import counters, domainxml, runrecord, scheduler, settings
-from vpcshim.hypervisor.counters import Counters
+from vpcshim.hypervisor import domainxml, scheduler, settings
+from vpcshim.hypervisor.counters import Reading
 from vpcshim.hypervisor.cpu import WINDOW
-from vpcshim.hypervisor.domainxml import Disk, DomainXml, Nic
-from vpcshim.hypervisor.errors import Unreadable
 from vpcshim.hypervisor.settings import Settings
 from vpcshim.hypervisor.uptime import seconds_up
 from vpcshim.model import capacity
-from vpcshim.model.base import MachineObject, runs
+from vpcshim.model.base import MachineObject
+from vpcshim.model.hresults import runs
+from vpcshim.model.totals import Field, into, out, total
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
 _WEIGHTS = range(1, 10_001)
@@ -46,55 +45,35 @@ class Accountant(
     @propget(vs=0x6002000B, vpc=0x60020005, vt=VT.DECIMAL)
     def NetworkBytesSent(self) -> Decimal | SFalse:
         """Bytes that the guest sent through all of its NICs (the sum of interfaceStats' tx_bytes)."""
-        return self._total(_nics, _out, "sent bytes")
+        return self._network(out, "sent bytes")
 
     @propget(vs=0x6002000A, vpc=0x60020004, vt=VT.DECIMAL)
     def NetworkBytesReceived(self) -> Decimal | SFalse:
         """Bytes that the guest received through all of its NICs (the sum of interfaceStats' rx_bytes)."""
-        return self._total(_nics, _into, "received bytes")
+        return self._network(into, "received bytes")
 
     @propget(vs=0x60020009, vpc=0x60020003, vt=VT.DECIMAL)
     def DiskBytesWritten(self) -> Decimal | SFalse:
         """Bytes that the guest wrote to all of its drives but floppies (the sum of blockStats' wr_bytes)."""
-        return self._total(_drives, _out, "written bytes")
+        return self._disks(out, "written bytes")
 
     @propget(vs=0x60020008, vpc=0x60020002, vt=VT.DECIMAL)
     def DiskBytesRead(self) -> Decimal | SFalse:
         """Bytes that the guest read from all of its drives but floppies (the sum of blockStats' rd_bytes)."""
-        return self._total(_drives, _into, "read bytes")
+        return self._disks(into, "read bytes")
 
-    def _total(
-        self,
-        devices_of: Callable[[DomainXml], Iterable[Nic | Disk]],
-        field: Callable[[Counters], int | None],
-        what: str,
-    ) -> Decimal | SFalse:
-        with self._domain() as domain:
-            reading = None
-            if runs(domain):
-                layouts = self._server.layouts
-                reading = counters.read_all(domain, devices_of, lambda anew: layouts.read(domain, anew=anew))
-        if reading is None:
-            return S_FALSE
-        record = None if self._options.raw_counters else self._server.runs.record(reading.xml)
-        total = 0
-        unreadable = []
-        for device, got in reading.counters:
-            if isinstance(got, Unreadable):
-                unreadable.append((device, str(got)))
-                continue
-            count = field(runrecord.since_reset(device, got, record))
-            if count is None:
-                unreadable.append((device, f"{device.label}: the hypervisor does not count {what} there"))
-            else:
-                total += count
-        fatal = [text for device, text in unreadable if not self._skips(device)]
-        if fatal:
-            raise Unreadable(f"{reading.xml.name}: {'; '.join(fatal)}")
-        return Decimal(total)
+    def _network(self, field: Field, what: str) -> Decimal | SFalse:
+        return self._total(self._server.network(self._uuid, self._options.freshness), field, what)
 
-    def _skips(self, device: Nic | Disk) -> bool:
-        return isinstance(device, Nic) and self._options.unreadable_nics == "skip"
+    def _disks(self, field: Field, what: str) -> Decimal | SFalse:
+        return self._total(self._server.disks(self._uuid), field, what)
+
+    def _total(self, reading: Reading | None, field: Field, what: str) -> Decimal | SFalse:
+        """A reading summed as this caller's options want it; the sweep of all machines comes here too."""
+        record = None
+        if reading is not None and not self._options.raw_counters:
+            record = self._server.runs.record(reading.xml)
+        return total(reading, record, field, what, skip_nics=self._options.unreadable_nics == "skip")
 
     # -- time ----------------------------------------------------------------------------------------------
 
@@ -202,22 +181,6 @@ class Accountant(
             except Exception:
                 settings.write(domain, before)
                 raise
-
-
-def _nics(xml: DomainXml) -> tuple[Nic, ...]:
-    return xml.nics
-
-
-def _drives(xml: DomainXml) -> tuple[Disk, ...]:
-    return xml.drives
-
-
-def _into(counted: Counters) -> int | None:
-    return counted.into
-
-
-def _out(counted: Counters) -> int | None:
-    return counted.out
 
 
 def _check_scheduling(reserved: float, maximum: float, weight: int, most: float) -> None:

@@ -134,6 +134,7 @@ def CreateObject(
     unreadable_nics: Literal["error", "skip"] = "error",
     raw_counters: bool = False,
     timeout: float = ...,
+    freshness: float = ...,
 ) -> VirtualServer: ...
 @overload
 def CreateObject(
@@ -144,6 +145,7 @@ def CreateObject(
     unreadable_nics: Literal["error", "skip"] = "error",
     raw_counters: bool = False,
     timeout: float = ...,
+    freshness: float = ...,
 ) -> VirtualPC: ...
 @overload
 def CreateObject(
@@ -154,6 +156,7 @@ def CreateObject(
     unreadable_nics: Literal["error", "skip"] = "error",
     raw_counters: bool = False,
     timeout: float = ...,
+    freshness: float = ...,
 ) -> VirtualServer | VirtualPC: ...
 def CreateObject(
     progid: str,
@@ -163,6 +166,7 @@ def CreateObject(
     unreadable_nics: Literal["error", "skip"] = "error",
     raw_counters: bool = False,
     timeout: float = DEFAULT_TIMEOUT,
+    freshness: float = 0.0,
 ) -> VirtualServer | VirtualPC:
     """An application object, as a script's `CreateObject` makes it. The connection is opened at its first use.
 
@@ -174,6 +178,7 @@ def CreateObject(
         unreadable_nics: As in `ConnectionOptions`.
         raw_counters: As in `ConnectionOptions`.
         timeout: As in `ConnectionOptions`.
+        freshness: As in `ConnectionOptions`.
 
     Raises:
         ComError: CO_E_CLASSSTRING, for a ProgID that is not one of ours.
@@ -190,4 +195,4 @@ def CreateObject(
         return kind(server)
     if server is not None and uri is not None:
         raise TypeError("the server is named twice: as the second argument and as uri=")
-    return kind(ConnectionOptions(uri or server, unreadable_nics, raw_counters, timeout))
+    return kind(ConnectionOptions(uri or server, unreadable_nics, raw_counters, timeout, freshness))

@@ -10,7 +10,7 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.member import Product
 from vpcshim.com.object import ComObject
 from vpcshim.hypervisor.errors import HypervisorError
-from vpcshim.model.hresults import failure_of, is_running
+from vpcshim.model.hresults import failure_of
 from vpcshim.model.options import ConnectionOptions
 from vpcshim.model.server import Server
 
@@ -61,11 +61,3 @@ class MachineObject(ModelObject):
 
     def __hash__(self) -> int:
         return hash((type(self), self._uuid))
-
-
-def runs(domain: libvirt.virDomain) -> bool:
-    """Whether the domain counts as running."""
-    state = domain.state()[0]
-    if state == libvirt.VIR_DOMAIN_NOSTATE:
-        return is_running(state, bool(domain.isActive()))
-    return is_running(state, state != libvirt.VIR_DOMAIN_SHUTOFF)

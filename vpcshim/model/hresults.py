@@ -55,3 +55,11 @@ def vm_state(state: int, saved: bool) -> VMVMState:
     if known[0] is VMVMState.vmVMState_TurnedOff and saved:
         return VMVMState.vmVMState_Saved
     return known[0]
+
+
+def runs(domain: libvirt.virDomain) -> bool:
+    """Whether the domain counts as running."""
+    state = domain.state()[0]
+    if state == libvirt.VIR_DOMAIN_NOSTATE:
+        return is_running(state, bool(domain.isActive()))
+    return is_running(state, state != libvirt.VIR_DOMAIN_SHUTOFF)

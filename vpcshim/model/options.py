@@ -19,12 +19,15 @@ class ConnectionOptions:
             property fail and name it, "skip" sums the others.
         raw_counters: True gives libvirt's counters as they are, without starting at zero on a reset.
         timeout: Seconds, at least 1, after which a daemon that does not answer is given up.
+        freshness: Seconds for which one look at all machines' network counters may serve the reads of each;
+            0 reads each machine at the moment it is asked for.
     """
 
     uri: str | None = None
     unreadable_nics: Literal["error", "skip"] = "error"
     raw_counters: bool = False
     timeout: float = DEFAULT_TIMEOUT
+    freshness: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what would otherwise surface as something else later."""
@@ -32,3 +35,5 @@ class ConnectionOptions:
             raise ValueError(f'unreadable_nics is "error" or "skip", not {self.unreadable_nics!r}')
         if not self.timeout >= 1:
             raise ValueError(f"a timeout is at least 1 second, not {self.timeout!r}")
+        if not self.freshness >= 0:
+            raise ValueError(f"freshness is 0 or more seconds, not {self.freshness!r}")

@@ -1,23 +1,30 @@
-"""One libvirt server as the model's objects share it: the connection and what watches it."""
+"""One libvirt server as the model's objects share it: the connection, what watches it, and what reads it."""
 
 from __future__ import annotations
 
 import threading
 import time
 import weakref
+from collections.abc import Iterable, Mapping
 
 from vpcshim.hypervisor.connection import Connection
+from vpcshim.hypervisor.counters import Reading, read_all
 from vpcshim.hypervisor.cpu import CpuSampler
+from vpcshim.hypervisor.drives import DriveSweeper
+from vpcshim.hypervisor.errors import ConnectionLost, DomainGone, HypervisorError
 from vpcshim.hypervisor.events import Events
 from vpcshim.hypervisor.layouts import Layouts
+from vpcshim.hypervisor.nics.reader import NicReader
 from vpcshim.hypervisor.runkeeper import RunKeeper
+from vpcshim.hypervisor.sweep import DomainFacts, Sweeper
+from vpcshim.model.hresults import is_running, runs
 
 _lock = threading.Lock()
 _servers: weakref.WeakValueDictionary[tuple[str | None, float], Server] = weakref.WeakValueDictionary()
 
 
 class Server:
-    """The connection to one libvirt server, its events, run records and CPU samples."""
+    """The connection to one libvirt server, its events, run records, CPU samples and counters."""
 
     def __init__(self, name: str | None, timeout: float) -> None:
         self.connection = Connection(name, timeout=timeout)
@@ -25,9 +32,72 @@ class Server:
         self.layouts = Layouts(self.events)
         self.runs = RunKeeper(self.connection, self.layouts)
         self.runs.listen_to(self.events)
+        self.nics = NicReader(self.connection, self.layouts)
+        self._sweeper = Sweeper(self.connection, self.layouts, self.nics)
+        self._drives = DriveSweeper(self.connection)
+        self._sweep_lock = threading.Lock()
+        self._swept: tuple[float, dict[str, DomainFacts]] = (float("-inf"), {})
         self.cpu = CpuSampler(self.connection)
         self.cpu.start()
         self.since = time.monotonic()
+
+    def network(self, uuid: str, freshness: float = 0.0) -> Reading | None:
+        """What the NICs of one machine answer, None when it is off; at most `freshness` seconds old.
+
+        Raises:
+            HypervisorError: The machine or the connection is in trouble.
+        """
+        if freshness > 0:
+            facts = self.sweep(freshness).get(uuid)
+            if facts is None:
+                raise DomainGone(f"there is no machine with UUID {uuid}")
+            if isinstance(facts.nics, HypervisorError):
+                raise facts.nics
+            return facts.nics
+        with self.connection.domain(uuid) as domain:
+            return self.nics.read(domain) if runs(domain) else None
+
+    def sweep_disks(self, found: Iterable[DomainFacts]) -> dict[str, Reading | HypervisorError | None]:
+        """What the drives of the machines of a sweep answer, by UUID.
+
+        Raises:
+            HypervisorError: The connection is in trouble.
+        """
+        xmls = {facts.uuid: facts.nics.xml for facts in found if isinstance(facts.nics, Reading)}
+        swept: Mapping[str, Reading | HypervisorError | None] | None = self._drives.sweep(xmls)
+        if swept is None:
+            swept = {uuid: self._own_disks(uuid) for uuid in xmls}
+        return {facts.uuid: facts.nics if facts.uuid not in xmls else swept[facts.uuid] for facts in found}
+
+    def _own_disks(self, uuid: str) -> Reading | HypervisorError | None:
+        try:
+            return self.disks(uuid)
+        except ConnectionLost:
+            raise
+        except HypervisorError as error:
+            return error
+
+    def disks(self, uuid: str) -> Reading | None:
+        """What the drives of one machine answer, None when it is off. Raises as `network`."""
+        with self.connection.domain(uuid) as domain:
+            if not runs(domain):
+                return None
+            return read_all(domain, lambda xml: xml.drives, lambda anew: self.layouts.read(domain, anew=anew))
+
+    def sweep(self, freshness: float = 0.0) -> dict[str, DomainFacts]:
+        """The state and network counters of all machines by UUID, at most `freshness` seconds old.
+
+        Raises:
+            HypervisorError: The machines cannot be listed.
+        """
+        with self._sweep_lock:
+            at, swept = self._swept
+            if freshness <= 0 or time.monotonic() - at > freshness:
+                # The age counts from before the reading: no number in it is older than it says.
+                at = time.monotonic()
+                swept = {facts.uuid: facts for facts in self._sweeper.sweep(is_running)}
+                self._swept = (at, swept)
+            return swept
 
 
 def server(name: str | None, timeout: float) -> Server:

@@ -23,8 +23,8 @@ from vpcshim.hypervisor import domainxml, settings
 from vpcshim.hypervisor.errors import DomainOff, HypervisorError, Unknowable, Unsupported, classify
 from vpcshim.model import capacity
 from vpcshim.model.accountant import Accountant
-from vpcshim.model.base import MachineObject, ModelObject, runs
-from vpcshim.model.hresults import vm_state
+from vpcshim.model.base import MachineObject, ModelObject
+from vpcshim.model.hresults import runs, vm_state
 from vpcshim.model.task import Task
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,68 @@
+"""Bulk statistics that need each guest's monitor, kept from hanging on a guest whose monitor hangs.
+
+The call goes through the guests one after the other and would wait for such a guest for as long as it hangs. So
+it runs in a thread and is waited for only so long; then it is asked once more, with NOWAIT: the first call holds
+the hung guest's job by now, so the second passes that guest by and brings all others.
+
+Source: virConnectGetAllDomainStats, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import libvirt
+
+from vpcshim.hypervisor.connection import Connection
+from vpcshim.hypervisor.errors import DomainBusy
+
+Stats = list[tuple[libvirt.virDomain, dict[str, Any]]]
+
+_PATIENCE = 2.0
+_MOST_STUCK = 3
+_FLAGS = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+
+
+class MonitorStats:
+    """The monitor-bound statistics of one connection's running domains."""
+
+    def __init__(self, connection: Connection, patience: float = _PATIENCE) -> None:
+        self._connection = connection
+        self._patience = patience
+        self._stuck: list[_Call] = []
+
+    def read(self, groups: int) -> Stats:
+        """The statistics of every running domain; one whose monitor hangs is there without them.
+
+        Raises:
+            DomainBusy: Several monitors hang at once, more than are worth waiting for.
+            HypervisorError: The connection is in trouble.
+        """
+        self._stuck = [call for call in self._stuck if not call.done.is_set()]
+        while len(self._stuck) < _MOST_STUCK:
+            call = _Call(self._connection, groups)
+            if call.done.wait(self._patience):
+                if call.error is not None:
+                    raise call.error
+                return call.stats
+            self._stuck.append(call)
+        raise DomainBusy("the monitors of several guests do not answer")
+
+
+class _Call:
+    """One bulk call in a thread of its own."""
+
+    def __init__(self, connection: Connection, groups: int) -> None:
+        self.done = threading.Event()
+        self.stats: Stats = []
+        self.error: Exception | None = None
+        threading.Thread(target=self._run, args=(connection, groups), name="vpcshim-stats", daemon=True).start()
+
+    def _run(self, connection: Connection, groups: int) -> None:
+        try:
+            with connection.calls() as connect:
+                self.stats = connect.getAllDomainStats(groups, _FLAGS)
+        except Exception as error:  # noqa: BLE001 - handed to the thread that waits
+            self.error = error
+        self.done.set()

@@ -1,0 +1,132 @@
+"""The state and the NIC counters of all domains of a connection in one go.
+
+State and network come from calls that need no monitor job, so a guest whose monitor hangs delays nothing here.
+Once the XML of the running domains is kept (`layouts`), a sweep costs one call and, on this machine, one question
+to the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+import libvirt
+
+from vpcshim.hypervisor.connection import Connection
+from vpcshim.hypervisor.counters import Reading
+from vpcshim.hypervisor.domainxml import DomainXml
+from vpcshim.hypervisor.errors import BadXml, ConnectionLost, HypervisorError, classify, translated
+from vpcshim.hypervisor.layouts import Layouts
+from vpcshim.hypervisor.nics import bulk
+from vpcshim.hypervisor.nics.bulk import BulkStats
+from vpcshim.hypervisor.nics.reader import NicReader
+
+T = TypeVar("T")
+
+# A daemon serves so many calls of one client at a time by default (max_client_requests).
+_CALLS_AT_A_TIME = 5
+
+
+class DomainFacts(NamedTuple):
+    """One domain as a sweep found it.
+
+    Attributes:
+        name: Its name.
+        uuid: Its UUID.
+        id: Its domain id, None when it is off.
+        state: Its virDomainState.
+        saved: Whether it is off with a managed-save image.
+        nics: The reading of its NICs, None when it is off, or what went wrong.
+    """
+
+    name: str
+    uuid: str
+    id: int | None
+    state: int
+    saved: bool
+    nics: Reading | HypervisorError | None
+
+
+class Sweeper:
+    """Sweeps one connection."""
+
+    def __init__(self, connection: Connection, layouts: Layouts, nics: NicReader) -> None:
+        self._connection = connection
+        self._layouts = layouts
+        self._nics = nics
+        self._bulk = BulkStats()
+
+    def sweep(self, is_running: Callable[[int, bool], bool]) -> list[DomainFacts]:
+        """Every domain of the connection, in no particular order.
+
+        Args:
+            is_running: Whether a domain in that virDomainState, active or not, counts as running.
+
+        Raises:
+            HypervisorError: The domains cannot be listed, or the connection was lost.
+        """
+        with self._connection.calls() as connect:
+            stats, refusal = self._bulk.read(connect, with_nics=self._nics.asks_bulk)
+            found = [
+                (domain, values, values.get("state.state", libvirt.VIR_DOMAIN_NOSTATE)) for domain, values in stats
+            ]
+            on = [(domain, values) for domain, values, state in found if is_running(state, domain.ID() >= 0)]
+            xmls = self._xmls([domain for domain, _ in on])
+            readable = [
+                (domain, xml, refusal or bulk.nics_of(values))
+                for (domain, values), xml in zip(on, xmls, strict=True)
+                if isinstance(xml, DomainXml)
+            ]
+            offers = self._nics.offers([xml for _, xml, _ in readable], [counted for _, _, counted in readable])
+            readings: dict[str, Reading | HypervisorError | None] = {
+                domain.UUIDString(): xml
+                for (domain, _), xml in zip(on, xmls, strict=True)
+                if isinstance(xml, HypervisorError)
+            }
+            for (domain, xml, _), offered in zip(readable, offers, strict=True):
+                readings[domain.UUIDString()] = _guarded(lambda: self._nics.read(domain, xml, offered))  # noqa: B023
+            saved = _saved(connect) if len(on) < len(found) else frozenset()
+            return [
+                DomainFacts(
+                    domain.name(),
+                    domain.UUIDString(),
+                    domain.ID() if domain.ID() >= 0 else None,
+                    state,
+                    domain.UUIDString() in saved,
+                    readings.get(domain.UUIDString()),
+                )
+                for domain, _, state in found
+            ]
+
+    def _xmls(self, domains: list[libvirt.virDomain]) -> list[DomainXml | HypervisorError]:
+        """The live XML of each; those that are not kept are asked for several at a time where a call travels."""
+
+        def read(domain: libvirt.virDomain) -> DomainXml | HypervisorError:
+            kept = _guarded(lambda: self._layouts.read(domain))
+            assert kept is not None
+            return kept
+
+        missing = sum(self._layouts.kept(domain.UUIDString(), domain.ID()) is None for domain in domains)
+        if missing < 2 or self._connection.is_embedded:
+            return [read(domain) for domain in domains]
+        with ThreadPoolExecutor(_CALLS_AT_A_TIME) as pool:
+            return list(pool.map(read, domains))
+
+
+def _saved(connect: libvirt.virConnect) -> frozenset[str]:
+    """The UUIDs of the domains that are off with a managed-save image, in one call."""
+    flags = libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE | libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
+    return frozenset(domain.UUIDString() for domain in connect.listAllDomains(flags))
+
+
+def _guarded(function: Callable[[], T]) -> T | HypervisorError:
+    """What `function` returns, or what went wrong with this one domain; a lost connection concerns them all."""
+    try:
+        return function()
+    except libvirt.libvirtError as error:
+        if classify(error) is ConnectionLost:
+            raise
+        return translated(error)
+    except BadXml as error:
+        return error
