@@ -222,19 +222,25 @@ class Connection:
             connect = self._connect
             if connect is not None:
                 if _is_alive(connect):
-                    if self._writable or not write:
+                    # An upgrade may have come in between: then this is not the connection that may write.
+                    if not write or (self._writable and self._connect is connect):
                         return connect
                 else:
                     self._drop(connect)
-            self._finish(self._begin(write))
+            attempt = self._begin(write)
+            if attempt is not None:
+                self._finish(attempt)
         raise ConnectionLost(f"the connection to {self.label} is lost again as soon as it is opened")
 
-    def _begin(self, write: bool) -> _Attempt:
+    def _begin(self, write: bool) -> _Attempt | None:
         """The attempt at opening to wait for: the one under way, or a new one.
 
-        One that failed while nobody waited says nothing of now: it is begun anew.
+        One that failed while nobody waited says nothing of now: it is begun anew. None where another thread has
+        just brought a connection that will do: opening once more would replace it.
         """
         with self._lock:
+            if self._connect is not None and (self._writable or not write):
+                return None
             if self._attempt is None or self._attempt.failed:
                 eventloop.ensure()
                 server = self.server

@@ -51,12 +51,11 @@ def _reading(xml: DomainXml, values: dict[str, Any]) -> Reading:
         into, out = values.get(f"block.{number}.rd.bytes"), values.get(f"block.{number}.wr.bytes")
         if into is not None and out is not None:
             found[values.get(f"block.{number}.name")] = Counters(into, out)
-    silent = "block.count" not in values
-    return Reading(xml, tuple(_drive(disk, found.get(disk.target), silent) for disk in xml.drives))
+    return Reading(xml, tuple(_drive(disk, found.get(disk.target)) for disk in xml.drives))
 
 
-def _drive(disk: Disk, counted: Counters | None, silent: bool) -> DeviceRead:
-    if counted is not None:
-        return DeviceRead(disk, counted, NAME, ())
-    why = "the guest's monitor does not answer" if silent else "the driver leaves it out of its statistics"
-    return DeviceRead(disk, Unreadable(f"{disk.label} cannot be read: {why}"), NAME, ())
+def _drive(disk: Disk, counted: Counters | None) -> DeviceRead:
+    if counted is None:
+        why = "libvirt has no counters of it (is the guest's monitor hung or busy?)"
+        return DeviceRead(disk, Unreadable(f"{disk.label} cannot be read: {why}"), NAME, ())
+    return DeviceRead(disk, counted, NAME, ())

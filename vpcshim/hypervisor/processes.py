@@ -27,7 +27,7 @@ def age(pid: int, *, argument: str | None = None) -> float | None:
 def age_of_pid_file(file: Path, *, argument: str | None = None) -> float | None:
     """The age of the process whose number a pid file holds; None as in `age`, or when there is no such file."""
     try:
-        text = file.read_text().strip()
+        pid = int(file.read_text())
     except (OSError, ValueError):
         return None
-    return age(int(text), argument=argument) if text.isdecimal() else None
+    return age(pid, argument=argument) if pid > 0 else None

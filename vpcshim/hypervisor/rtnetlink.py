@@ -130,6 +130,9 @@ class RtNetlink:
                     answers[place] = answer
         return answers
 
+    def __del__(self) -> None:
+        self._close()
+
     def _close(self) -> None:
         if self._socket is not None:
             self._socket.close()

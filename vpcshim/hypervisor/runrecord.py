@@ -81,7 +81,8 @@ def read(xml: DomainXml, boot_id: str | None) -> RunRecord | None:
         started = _time(element.get("started"))
         baseline = {
             child.get("key") or "": Counters(_bytes(child.get("into")), _bytes(child.get("out")))
-            for child in element.iterchildren("counters")  # libvirt puts only the root into the namespace
+            # libvirt's virXMLInjectNamespace puts what is below the root into the namespace too.
+            for child in element.iterchildren("counters", f"{{{RUN_NS}}}counters")
         }
     except ValueError as error:
         raise BadXml(

@@ -19,6 +19,8 @@ from vpcshim.hypervisor.errors import Unknowable
 from vpcshim.hypervisor.runrecord import RunRecord
 
 _QEMU = ("qemu", "kvm")
+# The record is rounded to milliseconds, and the clocks of two machines differ by more: not yet a wrong clock.
+_SKEW = 1.0
 
 
 def seconds_up(xml: DomainXml, record: RunRecord | None, *, local: bool) -> float:
@@ -38,12 +40,12 @@ def seconds_up(xml: DomainXml, record: RunRecord | None, *, local: bool) -> floa
             return age
     if record is not None and record.started is not None:
         age = time.time() - record.started
-        if age < 0:
+        if age < -_SKEW:
             raise Unknowable(
                 f"the start of {xml.name} was recorded {-age:.0f} s in the future of this machine's clock: "
                 "set the clocks of the two machines right"
             )
-        return age
+        return max(0.0, age)
     raise Unknowable(
         f"nothing says when {xml.name} was started: libvirt does not keep it, {_why_no_process(xml, local)}, and "
         "it was not started or restored by vpcshim, nor while a vpcshim that may write was listening"

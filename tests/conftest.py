@@ -1,0 +1,20 @@
+"""Runs the session inside private namespaces when it may start daemons as root: tests/harness/namespace.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.harness import namespace
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Hand the whole command line to an inner session, or None to run it here."""
+    return namespace.run_again(config) if namespace.wanted(config) else None
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say where the tests run: inside the namespaces, or without them and why."""
+    if namespace.inside():
+        return "daemons: private mount, network, process and cgroup namespaces"
+    return f"daemons: outside namespaces ({namespace.why_not()})"
