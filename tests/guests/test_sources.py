@@ -17,6 +17,7 @@ from tests.harness.network import interfaces, ip, tap_counters
 from tests.harness.waiting import wait_until
 from vpcshim import HRESULT
 from vpcshim.hypervisor.counters import Counters, Reading
+from vpcshim.hypervisor.domainxml import Nic as XmlNic
 from vpcshim.hypervisor.nics import bulk, hostlinks
 from vpcshim.model.application import VirtualServer
 from vpcshim.model.sweep import Account, sweep_all
@@ -114,7 +115,7 @@ def test_nics_plugged_and_unplugged_between_sweeps(
 
 def positions(account: Account) -> list[int]:
     assert isinstance(account.nics, Reading), account
-    return [one.device.position for one in account.nics.devices if hasattr(one.device, "position")]
+    return [one.device.position for one in account.nics.devices if isinstance(one.device, XmlNic)]
 
 
 def test_freshness_serves_many_reads_with_one_sweep(

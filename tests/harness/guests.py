@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import libvirt
 
 from tests.harness import cgroups, initramfs, needs
+from tests.harness.daemon import free_port
 from tests.harness.guest_xml import Disk, GuestFiles, Hardware, Nic, domain_xml
 from tests.harness.inner_init import NO_CGROUPS
 from tests.harness.kernel import find_kernel
@@ -38,6 +39,10 @@ unix_sock_group = "root"
 auth_unix_ro = "none"
 auth_unix_rw = "none"
 listen_tls = 0
+listen_tcp = {listen}
+listen_addr = "127.0.0.1"
+tcp_port = "{port}"
+auth_tcp = "none"
 log_outputs = "2:file:{log}"
 host_uuid = "5d0c7fe8-8d3f-4d7c-9c60-7a0d5a6e5f02"
 """
@@ -74,17 +79,20 @@ class PrivateLibvirtd(Daemon):
     __test__ = False
     uri = "qemu:///system"
 
-    def __init__(self) -> None:
+    def __init__(self, *, listen_tcp: bool = False) -> None:
         libvirtd = needs.program("libvirtd", "libvirt-daemon-system")
         needs.program("qemu-system-x86_64", "qemu-system-x86")
         self.folder = Path(tempfile.mkdtemp(prefix="vpcshim-"))
         log = self.folder / "libvirtd.log"
         # Debian's package brings this folder, and libvirt's network driver does not make it.
         Path("/var/lib/libvirt/dnsmasq").mkdir(parents=True, exist_ok=True)
-        Path("/etc/libvirt/libvirtd.conf").write_text(LIBVIRTD_CONF.format(log=log))
+        self.port = free_port() if listen_tcp else 0
+        Path("/etc/libvirt/libvirtd.conf").write_text(
+            LIBVIRTD_CONF.format(log=log, listen=int(listen_tcp), port=self.port or 16509)
+        )
         controllers = ", ".join(f'"{name}"' for name in cgroups.CONTROLLERS)
         Path("/etc/libvirt/qemu.conf").write_text(QEMU_CONF.format(controllers=controllers))
-        super().__init__([libvirtd], log=log, ready=self._answers)
+        super().__init__([libvirtd, *(["--listen"] if listen_tcp else [])], log=log, ready=self._answers)
 
     @staticmethod
     def why_no_cpu_limits() -> str | None:

@@ -24,8 +24,8 @@ from tests.harness import cgroups
 COVERED = ("/run", "/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
 MARKER = "VPCSHIM_TEST_NAMESPACE"
 NO_CGROUPS = "VPCSHIM_TEST_NO_CGROUPS"
-#: The host side must be silent, or the guests' counters move on their own: router solicitations and MLD of IPv6, and
-#: the IGMP report for 224.0.0.106 that libvirt's bridges send some seconds after they are up.
+#: The host side must be silent, or the guests' counters move on their own: router solicitations and MLD of IPv6,
+#: and the IGMP report for 224.0.0.106 that libvirt's bridges send some seconds after they are up.
 SILENCE = {
     "ipv6/conf/all/disable_ipv6": "1",
     "ipv6/conf/default/disable_ipv6": "1",

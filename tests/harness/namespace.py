@@ -1,4 +1,4 @@
-"""Runs the test session a second time inside private mount, network, process and cgroup namespaces.
+"""Runs a session (tests, benchmarks) a second time inside private mount, network, process and cgroup namespaces.
 
 Real daemons as root would write to the host's folders, add bridges and taps to its network and leave processes.  In
 the namespaces there is nothing of the host to touch, and when the first process in there ends the kernel ends all
@@ -71,22 +71,27 @@ def wanted(config: pytest.Config) -> bool:
 
 def run_again(config: pytest.Config) -> int:
     """Run the same command line inside; its exit status."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture is not None:
+        capture.suspend_global_capture(in_=True)
+    try:
+        return run_inside(("-m", "pytest", *config.invocation_params.args), config.invocation_params.dir)
+    finally:
+        if capture is not None:
+            capture.resume_global_capture()
+
+
+def run_inside(arguments: Sequence[str], directory: Path) -> int:
+    """Run this Python with those arguments inside the namespaces; its exit status."""
     command = [
         needs.find_program("unshare") or "unshare",
         *("--mount", "--propagation", "private", "--net", "--pid", "--ipc"),
         *("--fork", "--mount-proc", "--kill-child"),
         *(sys.executable, str(HERE.parent / "inner_init.py")),
-        *(sys.executable, "-m", "pytest", *config.invocation_params.args),
+        *(sys.executable, *arguments),
     ]
-    capture = config.pluginmanager.getplugin("capturemanager")
-    if capture is not None:
-        capture.suspend_global_capture(in_=True)
-    try:
-        with cgroups.own_groups() as (groups, reason):
-            return _run(command, groups, reason, config.invocation_params.dir)
-    finally:
-        if capture is not None:
-            capture.resume_global_capture()
+    with cgroups.own_groups() as (groups, reason):
+        return _run(command, groups, reason, directory)
 
 
 def _run(command: Sequence[str], groups: Sequence[Path], reason: str, directory: Path) -> int:

@@ -1,0 +1,1 @@
+"""The command line: `vpcshim accountant`, `vpcshim api`, `vpcshim doctor`; one module per command."""

@@ -1,8 +1,12 @@
-"""One kept connection to one libvirt server: opened lazily, read-only until something must be written.
+"""A libvirt server as vpcshim talks to it: connections kept open, read-only where nothing is to be written.
 
-It bounds every wait: an open that gets no answer is given up after `timeout` seconds, and keepalive ends a call
-to a daemon that is frozen after about as long. A dead connection is dropped, and the next call opens a new one.
-Threads may share it.
+It bounds every wait: an open that gets no answer is given up after `timeout` seconds, and keepalive ends a call to
+a daemon that is frozen after about as long. A dead connection is dropped, and the next call opens a new one.
+
+Threads may share it. libvirt's client before 10.1 may lose the wake-up of a thread that calls while another waits
+for its answer on the same connection, and leaves such a call hanging when keepalive ends the other. So a
+connection serves one thread at a time: a caller that finds none free gets another one. A program of one thread has
+one connection (and one that may write, once it writes); a call that hangs on its guest holds up nobody else.
 
 Sources: virConnectOpen, virConnectSetKeepAlive, virConnectRegisterCloseCallback (libvirt-host).
 """
@@ -10,96 +14,83 @@ Sources: virConnectOpen, virConnectSetKeepAlive, virConnectRegisterCloseCallback
 from __future__ import annotations
 
 import logging
-import re
 import threading
+import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import libvirt
 
 from vpcshim.hypervisor import eventloop
-from vpcshim.hypervisor.errors import ConnectionFailed, ConnectionLost, Unsupported, classify, translated
+from vpcshim.hypervisor.errors import (
+    ConnectionFailed,
+    ConnectionLost,
+    DomainBusy,
+    Unsupported,
+    classify,
+    translated,
+)
+from vpcshim.hypervisor.opening import Attempt, Opened, open_server
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Hook = Callable[[libvirt.virConnect], Callable[[], None]]
 
 DEFAULT_TIMEOUT = 6.0
-# The attempt that is under way, one that may write, and one more should the daemon go away just then.
-_OPENS_PER_CALL = 4
-_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[?[0-9A-Fa-f:]+\]?")
+_MOST = 8
 
 
-@dataclass(frozen=True)
-class _Opened:
-    connect: libvirt.virConnect
-    writable: bool
-    uri: str
+class _Lane:
+    """One open connection, and whether a thread is using it."""
 
+    __slots__ = ("busy", "connect", "opened", "undo")
 
-class _Attempt:
-    """One try at opening, in a thread of its own, because an open cannot be interrupted."""
-
-    def __init__(self, opener: Callable[[], _Opened]) -> None:
-        self._done = threading.Event()
-        self._result: _Opened | None = None
-        self._error: Exception | None = None
-        self._opener = opener
-        threading.Thread(target=self._run, name="vpcshim-open", daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            self._result = self._opener()
-        except Exception as error:  # noqa: BLE001 - handed to every thread that waits for this attempt
-            self._error = error
-        self._done.set()
-
-    @property
-    def failed(self) -> bool:
-        """Whether it has ended without a connection."""
-        return self._done.is_set() and self._error is not None
-
-    def wait(self, timeout: float) -> _Opened | None:
-        """The connection; None when there is none after `timeout` seconds; raises what the open raised."""
-        if not self._done.wait(timeout):
-            return None
-        if self._error is not None:
-            raise self._error
-        return self._result
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self.connect = opened.connect
+        self.busy = False
+        self.undo: list[Callable[[], Any]] = []
 
 
 class _Calls(Generic[T]):
     """A few calls on one connection (a class of its own: this is on the path of every property read)."""
 
-    __slots__ = ("_connect", "_of", "_owner")
+    __slots__ = ("_lane", "_of", "_owner", "_write")
 
-    def __init__(
-        self, owner: Connection, connect: libvirt.virConnect, of: Callable[[libvirt.virConnect], T]
-    ) -> None:
+    def __init__(self, owner: Connection, write: bool, of: Callable[[libvirt.virConnect], T]) -> None:
         self._owner = owner
-        self._connect = connect
+        self._write = write
         self._of = of
 
     def __enter__(self) -> T:
+        self._lane = self._owner._take(self._write)
         try:
-            return self._of(self._connect)
+            return self._of(self._lane.connect)
         except libvirt.libvirtError as error:
-            raise self._owner._seen(error, self._connect) from error
+            told = self._owner._seen(error, self._lane)
+            self._owner._give_back(self._lane)
+            raise told from error
+        except BaseException:
+            self._owner._give_back(self._lane)
+            raise
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, libvirt.libvirtError):
-            raise self._owner._seen(error, self._connect) from error
+        try:
+            if isinstance(error, libvirt.libvirtError):
+                raise self._owner._seen(error, self._lane) from error
+        finally:
+            self._owner._give_back(self._lane)
 
 
-def _connect_itself(connect: libvirt.virConnect) -> libvirt.virConnect:
+def _itself(connect: libvirt.virConnect) -> libvirt.virConnect:
     return connect
 
 
 class Connection:
-    """A libvirt server as vpcshim talks to it.
+    """The connections to one libvirt server.
 
     Args:
         server: A libvirt URI, an alias of libvirt.conf's `uri_aliases`, a host name (qemu+ssh to its system
@@ -110,13 +101,12 @@ class Connection:
     def __init__(self, server: str | None = None, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self.server = server
         self.timeout = timeout
-        self._lock = threading.Lock()
-        self._connect: libvirt.virConnect | None = None
-        self._writable = False
+        self._changed = threading.Condition()
+        self._lanes: list[_Lane] = []
+        self._events_on: _Lane | None = None
+        self._attempt: Attempt | None = None
+        self._hooks: list[Hook] = []
         self._uri: str | None = None
-        self._attempt: _Attempt | None = None
-        self._hooks: list[Callable[[libvirt.virConnect], Callable[[], None]]] = []
-        self._unhook: list[Callable[[], None]] = []
         self._keepalive: bool | None = None
         if not timeout >= 1:
             raise ValueError(f"a timeout is at least 1 second, not {timeout:g}")
@@ -124,14 +114,14 @@ class Connection:
     # -- calls ---------------------------------------------------------------------------------------------
 
     def calls(self, *, write: bool = False) -> _Calls[libvirt.virConnect]:
-        """The open connection for a few calls; libvirt's errors come out as `HypervisorError`.
+        """An open connection for a few calls; libvirt's errors come out as `HypervisorError`.
 
         Raises:
             ConnectionFailed: It cannot be opened.
             ConnectionLost: It died under the calls.
             HypervisorError: Whatever else libvirt answered.
         """
-        return _Calls(self, self._opened(write), _connect_itself)
+        return _Calls(self, write, _itself)
 
     def domain(self, uuid: str, *, write: bool = False) -> _Calls[libvirt.virDomain]:
         """The domain's handle for a few calls (never kept: a handle keeps a closed connection half alive).
@@ -140,18 +130,18 @@ class Connection:
             DomainGone: There is no such domain.
             HypervisorError: As `calls`.
         """
-        return _Calls(self, self._opened(write), lambda connect: connect.lookupByUUIDString(uuid))
+        return _Calls(self, write, lambda connect: connect.lookupByUUIDString(uuid))
 
     def call(self, function: Callable[[libvirt.virConnect], T], *, write: bool = False) -> T:
-        """`function` of the open connection; raises as `calls`."""
+        """`function` of an open connection; raises as `calls`."""
         with self.calls(write=write) as connect:
             return function(connect)
 
-    def _seen(self, error: libvirt.libvirtError, connect: libvirt.virConnect) -> Exception:
+    def _seen(self, error: libvirt.libvirtError, lane: _Lane) -> Exception:
         """The error translated; a dead connection is dropped, so that the next call opens a new one."""
         told = translated(error)
         if isinstance(told, ConnectionLost):
-            self._drop(connect)
+            self._drop(lane)
             message = f"the connection to {self.label} was lost: {told}"
             return ConnectionLost(message, code=told.code, domain=told.domain)
         return told
@@ -165,17 +155,17 @@ class Connection:
 
     @property
     def keepalive(self) -> bool | None:
-        """Whether keepalive watches the open connection; None before one is open."""
+        """Whether keepalive watches the connection opened last; None before one was open."""
         return self._keepalive
 
     @property
     def is_open(self) -> bool:
         """Whether a connection is open now."""
-        return self._connect is not None
+        return bool(self._lanes)
 
     @property
     def uri(self) -> str | None:
-        """The URI of the open connection, aliases resolved; None before one was open."""
+        """The URI of the server, aliases resolved; None before a connection was open."""
         return self._uri
 
     @property
@@ -195,102 +185,158 @@ class Connection:
 
     @property
     def writable(self) -> bool:
-        """Whether the open connection may write."""
-        return self._writable
+        """Whether a connection that may write is open."""
+        return any(lane.opened.writable for lane in self._lanes)
 
-    def on_open(self, hook: Callable[[libvirt.virConnect], Callable[[], None]]) -> None:
-        """Call `hook` with every connection opened from now on; what it returns undoes it before closing."""
-        with self._lock:
+    def on_open(self, hook: Hook) -> None:
+        """Call `hook` with one open connection at any time (for events); what it returns undoes it.
+
+        When that connection is lost, the hook is called with another, or with the next that is opened.
+        """
+        with self._changed:
             self._hooks.append(hook)
-            if self._connect is not None:
-                self._unhook.append(hook(self._connect))
+            if self._events_on is not None:
+                self._events_on.undo.insert(0, hook(self._events_on.connect))
 
     def __del__(self) -> None:
-        # libvirt's callbacks hold the connection: without this it would stay open for good.
-        self._release()
+        # libvirt's callbacks hold a connection: without this it would stay open for good.
+        for lane in self._lanes:
+            _let_go(lane)
 
     def close(self) -> None:
-        """Drop the connection; a later call opens a new one."""
-        connect = self._connect
-        if connect is not None:
-            self._drop(connect)
+        """Drop the connections; a later call opens a new one."""
+        for lane in tuple(self._lanes):
+            self._drop(lane)
+
+    # -- taking and giving back ----------------------------------------------------------------------------
+
+    def _take(self, write: bool) -> _Lane:
+        """A connection for the calling thread alone (the embedded driver's is for all threads at once)."""
+        deadline = time.monotonic() + self.timeout
+        while True:
+            dead: list[_Lane] = []
+            try:
+                with self._changed:
+                    lane = self._free(write, dead)
+                    if lane is not None:
+                        lane.busy = not lane.opened.embedded
+                        return lane
+                    attempt = self._begin(write)
+                    if attempt is None:
+                        left = deadline - time.monotonic()
+                        if left <= 0 or not self._changed.wait(left):
+                            raise DomainBusy(f"{_MOST} calls to {self.label} are waiting for their guests already")
+                        continue
+            finally:
+                for lane in dead:
+                    _let_go(lane)
+            self._finish(attempt)
+
+    def _free(self, write: bool, dead: list[_Lane]) -> _Lane | None:
+        """A connection that nobody uses and that will do; those found dead are moved to `dead`."""
+        for lane in tuple(self._lanes):
+            if lane.busy or (write and not lane.opened.writable):
+                continue
+            if not _is_alive(lane.connect):
+                self._lanes.remove(lane)
+                if self._events_on is lane:
+                    self._events_on = None
+                dead.append(lane)
+                continue
+            self._hook_up(lane)
+            return lane
+        return None
+
+    def _give_back(self, lane: _Lane) -> None:
+        if lane.busy:
+            with self._changed:
+                lane.busy = False
+                self._changed.notify()
+
+    def _drop(self, lane: _Lane) -> None:
+        with self._changed:
+            if lane not in self._lanes:
+                return
+            self._lanes.remove(lane)
+            if self._events_on is lane:
+                self._events_on = None
+            self._changed.notify_all()
+        _let_go(lane)
 
     # -- opening -------------------------------------------------------------------------------------------
 
-    def _opened(self, write: bool) -> libvirt.virConnect:
-        for _ in range(_OPENS_PER_CALL):
-            connect = self._connect
-            if connect is not None:
-                if _is_alive(connect):
-                    # An upgrade may have come in between: then this is not the connection that may write.
-                    if not write or (self._writable and self._connect is connect):
-                        return connect
-                else:
-                    self._drop(connect)
-            attempt = self._begin(write)
-            if attempt is not None:
-                self._finish(attempt)
-        raise ConnectionLost(f"the connection to {self.label} is lost again as soon as it is opened")
+    def _begin(self, write: bool) -> Attempt | None:
+        """The attempt at opening to wait for: the one under way, or a new one; None when enough are open.
 
-    def _begin(self, write: bool) -> _Attempt | None:
-        """The attempt at opening to wait for: the one under way, or a new one.
-
-        One that failed while nobody waited says nothing of now: it is begun anew. None where another thread has
-        just brought a connection that will do: opening once more would replace it.
+        One that failed while nobody waited says nothing of now: it is begun anew.
         """
-        with self._lock:
-            if self._connect is not None and (self._writable or not write):
+        if self._attempt is None or self._attempt.failed:
+            if len(self._lanes) >= _MOST:
                 return None
-            if self._attempt is None or self._attempt.failed:
-                eventloop.ensure()
-                server = self.server
-                self._attempt = _Attempt(lambda: _open(server, write))
-            return self._attempt
+            eventloop.ensure()
+            server = self.server
+            self._attempt = Attempt(lambda: open_server(server, write))
+        return self._attempt
 
-    def _finish(self, attempt: _Attempt) -> None:
+    def _finish(self, attempt: Attempt) -> None:
         """Wait for an attempt that this thread or another began, and take what it brings into use."""
         try:
             opened = attempt.wait(self.timeout)
             if opened is None:
                 # The attempt goes on; whoever calls next waits for it again instead of piling up more of them.
                 raise ConnectionFailed(f"cannot connect to {self.label}: no answer within {self.timeout:g} s")
-            with self._lock:
+            with self._changed:
                 if self._attempt is attempt:
                     self._attempt = None
                     self._take_into_use(opened)
         except libvirt.libvirtError as error:
-            self._forget(attempt)
+            with self._changed:
+                if self._attempt is attempt:
+                    self._attempt = None
             told = translated(error)
             kind = ConnectionFailed if isinstance(told, ConnectionLost) else type(told)
             message = f"cannot connect to {self.label}: {told}"
             raise kind(message, code=told.code, domain=told.domain) from error
 
-    def _forget(self, attempt: _Attempt) -> None:
-        with self._lock:
-            if self._attempt is attempt:
-                self._attempt = None
+    def _take_into_use(self, opened: Opened) -> None:
+        """Add a connection; called with the lock held."""
+        lane = _Lane(opened)
+        self._keepalive = self._set_keepalive(lane.connect)
+        me, this = weakref.ref(self), weakref.ref(lane.connect)
 
-    def _take_into_use(self, opened: _Opened) -> None:
-        """Replace the present connection; called with the lock held."""
-        self._release()
-        connect = opened.connect
-        self._keepalive = self._set_keepalive(connect)
-        me = weakref.ref(self)
-
-        def closed(dead: libvirt.virConnect, reason: int, _opaque: Any) -> None:
+        def closed(_dead: libvirt.virConnect, reason: int, _opaque: Any) -> None:
             connection = me()
-            logger.info("libvirt closed the connection to %s (reason %d)", connection and connection.label, reason)
             if connection is not None:
-                connection._drop(dead)
+                logger.info("libvirt closed a connection to %s (reason %d)", connection.label, reason)
+                # libvirt calls this from whichever thread was at the socket, inside a call of ours perhaps, and
+                # with its own lock held: letting go here would wait for that very lock, for good.
+                threading.Thread(
+                    target=connection._drop_closed, args=(this,), name="vpcshim-drop", daemon=True
+                ).start()
 
         try:
-            connect.registerCloseCallback(closed, None)
+            lane.connect.registerCloseCallback(closed, None)
+            lane.undo.append(lane.connect.unregisterCloseCallback)
         except libvirt.libvirtError as error:
             if classify(error) is not Unsupported:
                 raise
             logger.debug("no close callback on %s: %s", self.label, error)
-        self._connect, self._writable, self._uri = connect, opened.writable, opened.uri
-        self._unhook = [hook(connect) for hook in self._hooks]
+        self._uri = opened.uri
+        self._lanes.append(lane)
+        self._hook_up(lane)
+        self._changed.notify_all()
+
+    def _drop_closed(self, this: weakref.ref[libvirt.virConnect]) -> None:
+        connect = this()
+        for lane in tuple(self._lanes):
+            if lane.connect is connect:
+                self._drop(lane)
+
+    def _hook_up(self, lane: _Lane) -> None:
+        """Let the events come over this connection if they come over none; called with the lock held."""
+        if self._events_on is None:
+            self._events_on = lane
+            lane.undo[:0] = [hook(lane.connect) for hook in self._hooks]
 
     def _set_keepalive(self, connect: libvirt.virConnect) -> bool:
         interval = max(1, int(self.timeout / 3))
@@ -303,26 +349,15 @@ class Connection:
             logger.debug("no keepalive on %s: %s", self.label, error)  # an embedded driver cannot freeze
             return False
 
-    def _drop(self, connect: libvirt.virConnect) -> None:
-        with self._lock:
-            if self._connect is connect:
-                self._release()
 
-    def _release(self) -> None:
-        """Let go of the present connection; called with the lock held.
-
-        It is not closed by hand: another thread may be inside a call on it. It closes when the last of them
-        lets go, which the callbacks that libvirt holds must not prevent.
-        """
-        connect, self._connect, self._writable = self._connect, None, False
-        unhook, self._unhook = self._unhook, []
-        if connect is None:
-            return
-        for undo in [*unhook, connect.unregisterCloseCallback]:
-            try:
-                undo()
-            except libvirt.libvirtError as error:
-                logger.debug("letting go of a connection to %s: %s", self.label, error)
+def _let_go(lane: _Lane) -> None:
+    """Undo what was hooked to a connection: it closes with the last reference, which libvirt's callbacks hold."""
+    undo, lane.undo = lane.undo, []
+    for step in undo:
+        try:
+            step()
+        except libvirt.libvirtError as error:
+            logger.debug("letting go of %s: %s", lane.opened.uri, error)
 
 
 def _is_alive(connect: libvirt.virConnect) -> bool:
@@ -330,25 +365,3 @@ def _is_alive(connect: libvirt.virConnect) -> bool:
         return bool(connect.isAlive())
     except libvirt.libvirtError as error:
         return classify(error) is Unsupported  # a driver that cannot tell
-
-
-def _open(server: str | None, write: bool) -> _Opened:
-    """Open by URI or alias; a bare host name that is neither is its system daemon over ssh."""
-    try:
-        return _open_as(server, write)
-    except libvirt.libvirtError as error:
-        unknown = error.get_error_code() in (libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INTERNAL_ERROR)
-        if server is None or not unknown or ":/" in server or _HOST_NAME.fullmatch(server) is None:
-            raise
-    host = f"[{server}]" if ":" in server and not server.startswith("[") else server
-    return _open_as(f"qemu+ssh://{host}/system", write)
-
-
-def _open_as(name: str | None, write: bool) -> _Opened:
-    connect = libvirt.open(name) if write else libvirt.openReadOnly(name)
-    uri = connect.getURI()
-    if not write and uri.startswith("test:/"):
-        # The driver is inside this process, and each open of test:///FILE makes a node of its own: one open
-        # has to do for everything.
-        return _open_as(name, True)
-    return _Opened(connect, write, uri)

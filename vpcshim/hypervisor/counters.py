@@ -156,17 +156,23 @@ def read_all(
     """
     read_xml = xml_of or (lambda _anew: parse(domain.XMLDesc()))
     offered = offers_of or (lambda _xml: ())
-    try:
+    for last in (False, True):
+        xml = read_xml(last)
         try:
-            xml = read_xml(False)
-            return _read_once(domain, devices_of(xml), xml, offered(xml), last=False)
+            return _read_once(domain, devices_of(xml), xml, offered(xml), last=last)
         except DeviceVanished:
-            xml = read_xml(True)
-            return _read_once(domain, devices_of(xml), xml, offered(xml), last=True)
-    except libvirt.libvirtError as error:
-        if classify(error) is DomainOff and not domain.isActive():
-            return None  # it stopped in between
-        raise
+            continue  # never the last time
+        except libvirt.libvirtError as error:
+            if classify(error) is not DomainOff:
+                raise
+            if not domain.isActive():
+                return None  # it stopped in between
+            if read_xml(True).id == xml.id:
+                raise  # the same run is on: it is not that
+            if last:
+                return None  # off when it was asked, again
+            # It was off when it was asked and is on again: the new run is read.
+    raise AssertionError("the last reading answers or raises")
 
 
 def _read_once(

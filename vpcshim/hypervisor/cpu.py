@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
@@ -87,16 +88,33 @@ class CpuSampler:
         known = tuple(self._fresh(uuid, domain_id).percents)
         return (0,) * (WINDOW - len(known)) + known
 
+    def prepare(self, running: Iterable[tuple[str, int]]) -> None:
+        """See that those runs (UUID, domain id) have a sample: all of them in the second that one would take.
+
+        Raises:
+            HypervisorError: The connection is in trouble.
+        """
+        wanted = dict(running)
+        self._asked.update(wanted)
+        for pause in (0.0, PERIOD):
+            now = time.monotonic()
+            if all(self._serves_now(uuid, domain_id, now) for uuid, domain_id in wanted.items()):
+                return
+            time.sleep(pause)
+            self.take()
+
+    def _serves_now(self, uuid: str, domain_id: int, now: float) -> bool:
+        track = self._tracks.get(uuid)
+        return _serves(track, domain_id) and now - track.at < _FRESH
+
     def _fresh(self, uuid: str, domain_id: int) -> _Track:
         self._asked.add(uuid)
         track = self._tracks.get(uuid)
-        if _serves(track, domain_id) and time.monotonic() - track.at < _FRESH:
+        if track is not None and self._serves_now(uuid, domain_id, time.monotonic()):
             return track
         if self._bulk is not False and self._lock.acquire(timeout=_PATIENCE):
             try:
-                self._take_all()
-                track = self._tracks.get(uuid)
-                if not _serves(track, domain_id):
+                if self._take_all() and not _serves(self._tracks.get(uuid), domain_id):
                     time.sleep(PERIOD)
                     self._take_all()
             finally:
@@ -132,7 +150,8 @@ class CpuSampler:
                 self._asked.discard(uuid)
                 logger.debug("no CPU sample of %s: %s", uuid, error)
 
-    def _take_all(self) -> None:
+    def _take_all(self) -> bool:
+        """One bulk sample; False when the driver has no bulk statistics."""
         stats = self._stats.read(_GROUPS)
         at = time.monotonic()
         found = {}
@@ -146,6 +165,7 @@ class CpuSampler:
         for uuid in set(self._tracks) - set(found) if found else ():
             if uuid not in self._asked:
                 del self._tracks[uuid]
+        return self._bulk is not False
 
     def _take_one(self, uuid: str, domain_id: int) -> None:
         with self._connection.domain(uuid) as domain:

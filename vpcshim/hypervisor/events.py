@@ -112,6 +112,7 @@ class Events:
             hint(None)
 
         def undo() -> None:
+            self._missing = dict.fromkeys(Kind, "the connection that they came over is gone")
             for number in ids:
                 connect.domainEventDeregisterAny(number)
 

@@ -24,8 +24,9 @@ from vpcshim.hypervisor.nics.reader import NicReader
 
 T = TypeVar("T")
 
-# A daemon serves so many calls of one client at a time by default (max_client_requests).
-_CALLS_AT_A_TIME = 5
+# Where a call travels, XML that is not kept is asked for over several connections at once.
+_CONNECTIONS = 5
+_WORTH_MORE_CONNECTIONS = 20
 
 
 class DomainFacts(NamedTuple):
@@ -57,11 +58,14 @@ class Sweeper:
         self._nics = nics
         self._bulk = BulkStats()
 
-    def sweep(self, is_running: Callable[[int, bool], bool]) -> list[DomainFacts]:
-        """Every domain of the connection, in no particular order.
+    def sweep(
+        self, is_running: Callable[[int, bool], bool], wanted: Callable[[str], bool] | None = None
+    ) -> list[DomainFacts]:
+        """The domains of the connection, in no particular order.
 
         Args:
             is_running: Whether a domain in that virDomainState, active or not, counts as running.
+            wanted: Whether the domain of that name is wanted; None for all of them.
 
         Raises:
             HypervisorError: The domains cannot be listed, or the connection was lost.
@@ -69,7 +73,9 @@ class Sweeper:
         with self._connection.calls() as connect:
             stats, refusal = self._bulk.read(connect, with_nics=self._nics.asks_bulk)
             found = [
-                (domain, values, values.get("state.state", libvirt.VIR_DOMAIN_NOSTATE)) for domain, values in stats
+                (domain, values, values.get("state.state", libvirt.VIR_DOMAIN_NOSTATE))
+                for domain, values in stats
+                if wanted is None or wanted(domain.name())
             ]
             on = [(domain, values) for domain, values, state in found if is_running(state, domain.ID() >= 0)]
             xmls = self._xmls([domain for domain, _ in on])
@@ -102,16 +108,16 @@ class Sweeper:
     def _xmls(self, domains: list[libvirt.virDomain]) -> list[DomainXml | HypervisorError]:
         """The live XML of each; those that are not kept are asked for several at a time where a call travels."""
 
-        def read(domain: libvirt.virDomain) -> DomainXml | HypervisorError:
-            kept = _guarded(lambda: self._layouts.read(domain))
-            assert kept is not None
-            return kept
-
         missing = sum(self._layouts.kept(domain.UUIDString(), domain.ID()) is None for domain in domains)
-        if missing < 2 or self._connection.is_embedded:
-            return [read(domain) for domain in domains]
-        with ThreadPoolExecutor(_CALLS_AT_A_TIME) as pool:
-            return list(pool.map(read, domains))
+        if missing < _WORTH_MORE_CONNECTIONS or self._connection.is_local:
+            return [_guarded(lambda: self._layouts.read(domain)) for domain in domains]  # noqa: B023
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            return list(pool.map(lambda domain: _guarded(lambda: self._read_apart(domain.UUIDString())), domains))
+
+    def _read_apart(self, uuid: str) -> DomainXml:
+        """The live XML, over a connection that another thread does not wait on."""
+        with self._connection.domain(uuid) as domain:
+            return self._layouts.read(domain)
 
 
 def _saved(connect: libvirt.virConnect) -> frozenset[str]:

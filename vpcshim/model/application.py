@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 from typing import Literal, overload
 
-import libvirt
-
 from vpcshim.com.declare import method, propget
 from vpcshim.com.errors import Failure, com_error
 from vpcshim.com.hresult import HRESULT
@@ -19,9 +17,10 @@ from vpcshim.com.member import S_FALSE, Product, SFalse
 from vpcshim.com.variant import VT
 from vpcshim.hypervisor import processes
 from vpcshim.hypervisor.connection import DEFAULT_TIMEOUT
-from vpcshim.hypervisor.errors import HypervisorError, Unknowable
+from vpcshim.hypervisor.errors import Unknowable
 from vpcshim.model import capacity
 from vpcshim.model.base import ModelObject
+from vpcshim.model.names import uuid_of
 from vpcshim.model.options import ConnectionOptions
 from vpcshim.model.server import server as server_of
 from vpcshim.model.virtual_machine import VirtualMachine, VirtualMachineCollection
@@ -60,7 +59,8 @@ class Application(ModelObject):
     def FindVirtualMachine(self, configurationName: str) -> VirtualMachine | SFalse:
         """The machine of that name, in any case; a null object, with S_FALSE, when there is none."""
         with self._server.connection.calls() as connect:
-            uuid = _find(connect, configurationName)
+            named = [(domain.name(), domain.UUIDString()) for domain in connect.listAllDomains()]
+        uuid = uuid_of(configurationName, named)
         return S_FALSE if uuid is None else VirtualMachine(self._product_, self._server, self._options, uuid)
 
     @propget(vs=0x60020051, vpc=0x60020028, vt=VT.I4)
@@ -82,16 +82,6 @@ class Application(ModelObject):
         raise Unknowable(
             f"nothing says when the daemon of {connection.label} was started: libvirt does not tell it"
         )
-
-
-def _find(connect: libvirt.virConnect, name: str) -> str | None:
-    """The UUID of the domain of that name: the exact one first, else the only one in another case."""
-    found = [domain for domain in connect.listAllDomains() if domain.name().casefold() == name.casefold()]
-    exact = [domain for domain in found if domain.name() == name]
-    if len(exact or found) > 1:
-        names = ", ".join(sorted(domain.name() for domain in found))
-        raise HypervisorError(f"{name} may be any of {names}: name one of them in its own case")
-    return next((str(domain.UUIDString()) for domain in exact or found), None)
 
 
 class VirtualServer(Application, interface="IVMVirtualServer", vs="{D1E64C50-A25D-450F-BE0B-9CA5A354CFF4}"):

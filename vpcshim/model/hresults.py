@@ -7,7 +7,7 @@ import libvirt
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
-from vpcshim.hypervisor.errors import AccessDenied, DomainGone, HypervisorError
+from vpcshim.hypervisor.errors import AccessDenied, DomainBusy, DomainGone, HypervisorError
 
 # A member whose page does not list the code answers DISP_E_EXCEPTION with the same description instead (the
 # call machinery sees to it). Whatever is not named here is DISP_E_EXCEPTION: a dead daemon above all, which is
@@ -15,6 +15,7 @@ from vpcshim.hypervisor.errors import AccessDenied, DomainGone, HypervisorError
 _ERRORS: tuple[tuple[type[HypervisorError], HRESULT], ...] = (
     (DomainGone, HRESULT.VM_E_VM_UNKNOWN),
     (AccessDenied, HRESULT.E_ACCESSDENIED),
+    (DomainBusy, HRESULT.VM_E_TIMED_OUT),
     (HypervisorError, HRESULT.DISP_E_EXCEPTION),
 )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Reading, read_all
@@ -23,6 +24,13 @@ _lock = threading.Lock()
 _servers: weakref.WeakValueDictionary[tuple[str | None, float], Server] = weakref.WeakValueDictionary()
 
 
+class Swept(NamedTuple):
+    """A sweep: when it began, on the monotonic clock, and what it found by UUID."""
+
+    at: float
+    machines: dict[str, DomainFacts]
+
+
 class Server:
     """The connection to one libvirt server, its events, run records, CPU samples and counters."""
 
@@ -36,7 +44,7 @@ class Server:
         self._sweeper = Sweeper(self.connection, self.layouts, self.nics)
         self._drives = DriveSweeper(self.connection)
         self._sweep_lock = threading.Lock()
-        self._swept: tuple[float, dict[str, DomainFacts]] = (float("-inf"), {})
+        self._last = Swept(float("-inf"), {})
         self.cpu = CpuSampler(self.connection)
         self.cpu.start()
         self.since = time.monotonic()
@@ -48,7 +56,7 @@ class Server:
             HypervisorError: The machine or the connection is in trouble.
         """
         if freshness > 0:
-            facts = self.sweep(freshness).get(uuid)
+            facts = self.sweep(freshness).machines.get(uuid)
             if facts is None:
                 raise DomainGone(f"there is no machine with UUID {uuid}")
             if isinstance(facts.nics, HypervisorError):
@@ -84,20 +92,22 @@ class Server:
                 return None
             return read_all(domain, lambda xml: xml.drives, lambda anew: self.layouts.read(domain, anew=anew))
 
-    def sweep(self, freshness: float = 0.0) -> dict[str, DomainFacts]:
-        """The state and network counters of all machines by UUID, at most `freshness` seconds old.
+    def sweep(self, freshness: float = 0.0) -> Swept:
+        """The state and network counters of all machines, at most `freshness` seconds old.
 
         Raises:
             HypervisorError: The machines cannot be listed.
         """
         with self._sweep_lock:
-            at, swept = self._swept
-            if freshness <= 0 or time.monotonic() - at > freshness:
-                # The age counts from before the reading: no number in it is older than it says.
-                at = time.monotonic()
-                swept = {facts.uuid: facts for facts in self._sweeper.sweep(is_running)}
-                self._swept = (at, swept)
-            return swept
+            if freshness <= 0 or time.monotonic() - self._last.at > freshness:
+                self._last = self.sweep_some(None)
+            return self._last
+
+    def sweep_some(self, wanted: Callable[[str], bool] | None) -> Swept:
+        """The same of the machines whose names are wanted, as they are now. Raises as `sweep`."""
+        # The age counts from before the reading: no number in it is older than it says.
+        at = time.monotonic()
+        return Swept(at, {facts.uuid: facts for facts in self._sweeper.sweep(is_running, wanted)})
 
 
 def server(name: str | None, timeout: float) -> Server:

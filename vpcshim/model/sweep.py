@@ -6,18 +6,20 @@ same, as the accountant's own member gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from vpcshim.com.errors import com_error
 from vpcshim.com.member import S_FALSE, Member
 from vpcshim.com.object import Outcome, outcome_of
 from vpcshim.hypervisor.counters import Reading
-from vpcshim.hypervisor.errors import DomainGone, HypervisorError
+from vpcshim.hypervisor.errors import HypervisorError
 from vpcshim.hypervisor.sweep import DomainFacts
 from vpcshim.model.accountant import Accountant
 from vpcshim.model.application import Application
-from vpcshim.model.hresults import is_running, vm_state
+from vpcshim.model.hresults import failure_of, is_running, vm_state
+from vpcshim.model.names import uuid_of
 from vpcshim.model.totals import Field, into, out
 from vpcshim.model.virtual_machine import VirtualMachine
 
@@ -48,15 +50,21 @@ class Account:
     """One machine's row.
 
     Attributes:
-        name: The machine's name; its UUID where there is no such machine any more.
+        name: The machine's name.
+        uuid: Its UUID.
         state: The outcome of `IVMVirtualMachine.State`.
         values: The outcome of each column that was read, by name.
+        at: When its network counters were read, on the monotonic clock.
+        run: Its domain id, which is new at each start and restore; None when it is off.
         nics: What each NIC answered and which source served it; None for a machine that is off or unreadable.
     """
 
     name: str
+    uuid: str
     state: Outcome
     values: dict[str, Outcome]
+    at: float
+    run: int | None = None
     nics: Reading | None = None
 
     @property
@@ -65,47 +73,74 @@ class Account:
         return self.state.code.failed or any(value.code.failed for value in self.values.values())
 
 
-def sweep(machines: Iterable[VirtualMachine], columns: Sequence[str] = COLUMNS) -> list[Account]:
-    """The accounts of those machines, which are all of one application object; one bad one stops no other.
+class Sweep(NamedTuple):
+    """What a sweep brought.
+
+    Attributes:
+        accounts: The machines by name, or in the order in which they were asked for.
+        unknown: The names that were asked for and are no machine's.
+    """
+
+    accounts: list[Account]
+    unknown: list[str]
+
+
+def sweep_all(application: Application, columns: Sequence[str] = COLUMNS) -> list[Account]:
+    """The accounts of all machines of the server, by name; raises as `sweep`."""
+    return sweep(application, columns).accounts
+
+
+def sweep(application: Application, columns: Sequence[str] = COLUMNS, names: Sequence[str] = ()) -> Sweep:
+    """The accounts of all machines of the server, or of those named; one bad one stops no other.
 
     Args:
-        machines: Whose accounts.
+        application: The server, and how it is to be counted.
         columns: Which of `COLUMNS` to read: what is not asked for costs nothing.
+        names: The machines, in any case; none for all of them.
+
+    Raises:
+        ComError: The machines cannot be listed, or a name may be any of several machines'.
     """
-    wanted = list(machines)
-    if not wanted:
-        return []
-    server, options = wanted[0]._server, wanted[0]._options
     try:
-        found = server.sweep(options.freshness)
+        return _sweep(application, columns, names)
     except HypervisorError as error:
-        return [_unread(vm, columns, error) for vm in wanted]
-    facts = [found[vm._uuid] for vm in wanted if vm._uuid in found]
+        raise com_error(failure_of(error), application._source_) from error
+
+
+def _sweep(application: Application, columns: Sequence[str], names: Sequence[str]) -> Sweep:
+    server, options = application._server, application._options
+    unknown: list[str] = []
+    if names:
+        folded = {name.casefold() for name in names}
+        at, found = server.sweep_some(lambda name: name.casefold() in folded)
+        known = [(facts.name, facts.uuid) for facts in found.values()]
+        uuids = {name: uuid_of(name, known) for name in names}
+        unknown = [name for name, uuid in uuids.items() if uuid is None]
+        facts = [found[uuid] for uuid in dict.fromkeys(uuids.values()) if uuid is not None]
+    else:
+        at, found = server.sweep(options.freshness)
+        facts = sorted(found.values(), key=lambda one: (one.name.casefold(), one.name, one.uuid))
     readings: dict[str, _Readings] = {"nics": {one.uuid: one.nics for one in facts}}
     if any(column in _SUMS and _SUMS[column].of == "drives" for column in columns):
         try:
             readings["drives"] = server.sweep_disks(facts)
         except HypervisorError as error:
             readings["drives"] = dict.fromkeys((one.uuid for one in facts), error)
-    return [_account(vm, found.get(vm._uuid), columns, readings) for vm in wanted]
-
-
-def sweep_all(application: Application, columns: Sequence[str] = COLUMNS) -> list[Account]:
-    """The accounts of all machines of the server, by name.
-
-    Raises:
-        ComError: The machines cannot be listed.
-    """
-    return sweep(application.VirtualMachines, columns)
+    if "CPUUtilization" in columns:
+        server.cpu.prepare((one.uuid, one.id) for one in facts if one.id is not None and _is_on(one))
+    return Sweep([_account(application, one, columns, readings, at) for one in facts], unknown)
 
 
 def _account(
-    vm: VirtualMachine, facts: DomainFacts | None, columns: Sequence[str], readings: dict[str, _Readings]
+    application: Application,
+    facts: DomainFacts,
+    columns: Sequence[str],
+    readings: dict[str, _Readings],
+    at: float,
 ) -> Account:
-    if facts is None:
-        return _unread(vm, columns, DomainGone(f"there is no machine with UUID {vm._uuid} any more"))
-    on = is_running(facts.state, facts.id is not None)
-    accountant = Accountant(vm._product_, vm._server, vm._options, vm._uuid)
+    on = _is_on(facts)
+    identity = (application._product_, application._server, application._options, facts.uuid)
+    accountant, machine = Accountant(*identity), VirtualMachine(*identity)
 
     def value(column: str) -> Outcome:
         if column in _SUMS:
@@ -117,9 +152,14 @@ def _account(
             accountant, _member(column), _member(column).getter if on else lambda _accountant: S_FALSE
         )
 
-    state = outcome_of(vm, _STATE, lambda _vm: vm_state(facts.state, facts.saved))
+    state = outcome_of(machine, _STATE, lambda _machine: vm_state(facts.state, facts.saved))
     values = {column: value(column) for column in columns}
-    return Account(facts.name, state, values, facts.nics if isinstance(facts.nics, Reading) else None)
+    reading = facts.nics if isinstance(facts.nics, Reading) else None
+    return Account(facts.name, facts.uuid, state, values, at, facts.id if on else None, reading)
+
+
+def _is_on(facts: DomainFacts) -> bool:
+    return is_running(facts.state, facts.id is not None)
 
 
 def _member(column: str) -> Member:
@@ -134,13 +174,3 @@ def _sum(accountant: Accountant, summed: _Sum, reading: Reading | HypervisorErro
     if isinstance(reading, HypervisorError):
         raise reading
     return accountant._total(reading, summed.field, summed.what)
-
-
-def _unread(vm: VirtualMachine, columns: Sequence[str], error: HypervisorError) -> Account:
-    """The row of a machine of which nothing could be read."""
-
-    def fail(_obj: object) -> Any:
-        raise error
-
-    values = {column: outcome_of(vm, _member(column), fail) for column in columns}
-    return Account(vm._uuid, outcome_of(vm, _STATE, fail), values)

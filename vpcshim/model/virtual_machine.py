@@ -25,6 +25,7 @@ from vpcshim.model import capacity
 from vpcshim.model.accountant import Accountant
 from vpcshim.model.base import MachineObject, ModelObject
 from vpcshim.model.hresults import runs, vm_state
+from vpcshim.model.names import check_new_name
 from vpcshim.model.task import Task
 
 logger = logging.getLogger(__name__)
@@ -45,11 +46,40 @@ class VirtualMachine(
 
     # -- identity ------------------------------------------------------------------------------------------
 
-    @propget(vs=0, vpc=0, vt=VT.BSTR, fails=_UNKNOWN)
+    @propget(
+        vs=0,
+        vpc=0,
+        vt=VT.BSTR,
+        fails=(
+            HRESULT.E_INVALIDARG,
+            HRESULT.VM_E_VM_UNKNOWN,
+            HRESULT.VM_E_CONFIG_NAME_TOO_LONG,
+            HRESULT.VM_E_CONFIG_NAME_INVALID_CHAR,
+            HRESULT.VM_E_CONFIG_DUPLICATE_NAME,
+        ),
+        vpc_fails=(HRESULT.VM_E_PREF_VM_ACTIVE, HRESULT.VM_E_CONFIG_NO_NAME),
+    )
     def Name(self) -> str:
-        """The machine's name (the domain's); the default member."""
+        """The machine's name (the domain's); the default member.
+
+        A machine is renamed while it is off: libvirt renames no domain that runs or has a managed-save image.
+        """
         with self._domain() as domain:
             return str(domain.name())
+
+    @Name.write
+    def _put_Name(self, name: str) -> None:
+        check_new_name(name, self._product_)
+        with self._domain(write=True) as domain:
+            old = domain.name()
+            if runs(domain) or _is_saved(domain):
+                text = f"{old} is running or saved, and libvirt renames only a machine that is turned off"
+                raise Failure(HRESULT.VM_E_PREF_VM_ACTIVE, text)
+            others = {other.name() for other in domain.connect().listAllDomains()} - {old}
+            if name.casefold() in {other.casefold() for other in others}:
+                raise Failure(HRESULT.VM_E_CONFIG_DUPLICATE_NAME, f"there is a machine named {name} already")
+            if name != old:
+                domain.rename(name)
 
     @propget(vs=0x60020002, vpc=0x60020002, vt=VT.BSTR, fails=_UNKNOWN)
     def ConfigID(self) -> str:

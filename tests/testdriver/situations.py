@@ -1,0 +1,187 @@
+"""The situations of the decision table: each puts an object of the model into one, with the real test driver.
+
+Only what the test driver cannot do is a mock, and then of libvirt's own handles: a dead daemon, one that refuses, a
+lock that times out, a scheduler that holds what it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import pytest
+
+from tests.testdriver.support import PROGIDS, application, find
+from vpcshim import CreateObject
+from vpcshim.com.member import Product
+from vpcshim.com.object import ComObject
+from vpcshim.hypervisor import cpu
+from vpcshim.model import virtual_machine
+from vpcshim.testing import Machine, Node, NodeBuilder
+from vpcshim.testing.machines import State
+
+_WRITES = ("create", "destroy", "managedSave", "managedSaveRemove", "reset", "suspend", "resume")
+_LOOKUPS = ("lookupByUUIDString", "listAllDomains", "getInfo")
+
+
+@dataclass
+class Bench:
+    """What a situation is made with."""
+
+    nodes: NodeBuilder
+    patch: pytest.MonkeyPatch
+    folder: Path
+    product: Product
+    interface: str
+    made: Node | None = None
+
+    def node(self, state: State = "running", reserve: float = 0.0) -> ComObject:
+        """The object asked for on a node with the machine `web` in that state, and `big`, which reserves half."""
+        self.patch.setattr(cpu, "PERIOD", 0.05)
+        web = Machine("web", state=state, vcpus=2, reserve=reserve)
+        self.made = self.nodes(web, Machine("big", reserve=50.0), cpus=4)
+        app = application(self.made, self.product)
+        if self.interface in ("IVMVirtualServer", "IVMVirtualPC"):
+            return app
+        if self.interface == "IVMVirtualMachineCollection":
+            return app.VirtualMachines
+        vm = find(app, "web")
+        if self.interface == "IVMAccountant":
+            return vm.Accountant
+        return find(app, "big").TurnOff() if self.interface == "IVMTask" else vm
+
+    def raises(self, owner: type, names: tuple[str, ...], code: int, domain: int) -> None:
+        """Let those calls of a libvirt handle fail with that error."""
+
+        def refuse(*_args: Any, **_named: Any) -> None:
+            error = libvirt.libvirtError("a mock of libvirt's handle")
+            error.err = (code, domain, "a mock of libvirt's handle", 2, None, None, None, 0, 0)
+            raise error
+
+        for name in names:
+            self.patch.setattr(owner, name, refuse)
+
+
+Situation = Callable[[Bench], ComObject]
+
+
+def running(bench: Bench) -> ComObject:
+    """web runs; somebody else started it."""
+    return bench.node()
+
+
+def paused(bench: Bench) -> ComObject:
+    """web is paused."""
+    return bench.node("paused")
+
+
+def off(bench: Bench) -> ComObject:
+    """web is turned off."""
+    return bench.node("shutoff")
+
+
+def saved(bench: Bench) -> ComObject:
+    """web is off with a saved state."""
+    return bench.node("saved")
+
+
+def started_by_us(bench: Bench) -> ComObject:
+    """web was off, and its Startup was called."""
+    obj = bench.node("shutoff")
+    assert bench.made is not None
+    find(application(bench.made, bench.product), "web").Startup()
+    return obj
+
+
+def reserve_does_not_fit(bench: Bench) -> ComObject:
+    """web is off and reserves more than the running machines leave."""
+    return bench.node("shutoff", reserve=50.5)
+
+
+def undefined(bench: Bench) -> ComObject:
+    """web is undefined by somebody else, while we hold objects of it."""
+    obj = bench.node("shutoff")
+    assert bench.made is not None
+    with bench.made.connection() as connect:
+        connect.lookupByName("web").undefine()
+    return obj
+
+
+def no_server(bench: Bench) -> ComObject:
+    """There is nothing to connect to."""
+    return CreateObject(PROGIDS[bench.product], f"test://{bench.folder}/no-such-node.xml")
+
+
+def definition_file(bench: Bench) -> ComObject:
+    """The definition of web stands in a file of this host, as libvirt's QEMU driver keeps it."""
+    obj = bench.node()
+    assert bench.made is not None
+    (bench.folder / "web.xml").touch()
+    bench.patch.setitem(virtual_machine._DEFINITIONS, bench.made.uri, bench.folder)
+    return obj
+
+
+# -- mocks of libvirt's handles --------------------------------------------------------------------------------
+
+
+def scheduler(bench: Bench) -> ComObject:
+    """web runs under a scheduler with QEMU's parameters."""
+    held = {"cpu_shares": 1024, "vcpu_period": 100_000, "vcpu_quota": -1}
+    obj = bench.node()
+    bench.patch.setattr(libvirt.virDomain, "schedulerParametersFlags", lambda *_: dict(held))
+    bench.patch.setattr(
+        libvirt.virDomain, "setSchedulerParametersFlags", lambda _, values, _place: held.update(values)
+    )
+    return obj
+
+
+def dead_daemon(bench: Bench) -> ComObject:
+    """web runs, and the daemon has died under the connection."""
+    obj = bench.node()
+    bench.raises(libvirt.virConnect, _LOOKUPS, libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_FROM_RPC)
+    return obj
+
+
+def _refused(bench: Bench, state: State) -> ComObject:
+    obj = bench.node(state)
+    bench.raises(libvirt.virDomain, _WRITES, libvirt.VIR_ERR_ACCESS_DENIED, libvirt.VIR_FROM_ACCESS)
+    return obj
+
+
+def refused(bench: Bench) -> ComObject:
+    """web runs, and the daemon lets us read only."""
+    return _refused(bench, "running")
+
+
+def refused_off(bench: Bench) -> ComObject:
+    """web is off, likewise."""
+    return _refused(bench, "shutoff")
+
+
+def refused_paused(bench: Bench) -> ComObject:
+    """web is paused, likewise."""
+    return _refused(bench, "paused")
+
+
+def _locked(bench: Bench, state: State) -> ComObject:
+    obj = bench.node(state)
+    bench.raises(libvirt.virDomain, _WRITES, libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_FROM_QEMU)
+    return obj
+
+
+def locked(bench: Bench) -> ComObject:
+    """web runs, and another job holds its lock for too long."""
+    return _locked(bench, "running")
+
+
+def locked_off(bench: Bench) -> ComObject:
+    """web is off, likewise."""
+    return _locked(bench, "shutoff")
+
+
+def locked_paused(bench: Bench) -> ComObject:
+    """web is paused, likewise."""
+    return _locked(bench, "paused")

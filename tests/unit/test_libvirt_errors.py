@@ -1,0 +1,154 @@
+"""libvirt's errors and states: what they are taken for, and what they become in COM. Row by row."""
+
+from __future__ import annotations
+
+import libvirt
+import pytest
+
+from tests.unit.fakes import libvirt_error
+from vpcshim.com.hresult import HRESULT
+from vpcshim.constants import VMVMState
+from vpcshim.hypervisor import errors
+from vpcshim.hypervisor.errors import HypervisorError, classify, translated
+from vpcshim.model.hresults import failure_of, is_running, vm_state
+
+NONE, RPC, REMOTE, QEMU, TEST, NET, ACCESS = 0, 7, 13, 10, 12, 11, 51
+
+# (virErrorNumber, virErrorDomain): the numbers themselves, so that a wrong constant is seen too.
+CLASSES = [
+    (1, RPC, errors.ConnectionLost),  # client socket is closed; the end of file while reading
+    (1, REMOTE, HypervisorError),
+    (1, QEMU, HypervisorError),  # a NIC without a host device
+    (1, NET, HypervisorError),
+    (1, NONE, HypervisorError),
+    (38, RPC, errors.ConnectionLost),  # cannot write data: broken pipe; refused
+    (38, QEMU, HypervisorError),
+    (38, REMOTE, HypervisorError),
+    (38, NONE, HypervisorError),
+    (39, RPC, errors.ConnectionLost),  # keepalive: connection closed
+    (39, REMOTE, errors.ConnectionLost),
+    (39, QEMU, HypervisorError),
+    (5, RPC, errors.ConnectionLost),
+    (5, NONE, errors.ConnectionFailed),
+    (5, REMOTE, errors.ConnectionFailed),
+    (6, NONE, errors.ConnectionLost),
+    (6, QEMU, errors.ConnectionLost),
+    (4, REMOTE, errors.ConnectionFailed),  # an unknown host
+    (44, REMOTE, HypervisorError),
+    (45, RPC, errors.AccessDenied),
+    (45, REMOTE, errors.AccessDenied),
+    (79, RPC, errors.AccessDenied),
+    (94, RPC, errors.AccessDenied),
+    (80, RPC, HypervisorError),
+    (29, QEMU, errors.AccessDenied),  # read-only connection
+    (29, NONE, errors.AccessDenied),
+    (88, ACCESS, errors.AccessDenied),
+    (88, RPC, errors.AccessDenied),
+    (42, QEMU, errors.DomainGone),
+    (42, TEST, errors.DomainGone),
+    (42, RPC, errors.DomainGone),
+    (55, QEMU, errors.DomainOff),
+    (55, TEST, errors.DomainOff),
+    (55, NONE, errors.DomainOff),
+    (68, QEMU, errors.DomainBusy),
+    (68, RPC, errors.DomainBusy),
+    (3, NONE, errors.Unsupported),
+    (3, TEST, errors.Unsupported),
+    (67, QEMU, errors.Unsupported),
+    (74, QEMU, errors.Unsupported),
+    (84, QEMU, errors.Unsupported),
+    (8, QEMU, errors.NotAddressable),
+    (8, TEST, errors.NotAddressable),
+    (8, NONE, errors.NotAddressable),
+    (9, QEMU, HypervisorError),
+    (43, NET, HypervisorError),
+    (86, QEMU, HypervisorError),  # the guest agent
+    (999, 999, HypervisorError),
+    (None, NONE, HypervisorError),
+]
+
+
+@pytest.mark.parametrize(("code", "domain", "expected"), CLASSES)
+def test_classify(code: int | None, domain: int, expected: type[HypervisorError]) -> None:
+    assert classify(libvirt_error(code, domain)) is expected
+
+
+def test_the_numbers_are_libvirts() -> None:
+    assert (RPC, REMOTE, QEMU, TEST) == (
+        libvirt.VIR_FROM_RPC,
+        libvirt.VIR_FROM_REMOTE,
+        libvirt.VIR_FROM_QEMU,
+        libvirt.VIR_FROM_TEST,
+    )
+
+
+def test_translated_keeps_message_code_and_domain() -> None:
+    told = translated(libvirt_error(42, QEMU, "Domain not found: no domain"))
+    assert type(told) is errors.DomainGone
+    assert (str(told), told.code, told.domain) == ("Domain not found: no domain", 42, QEMU)
+
+
+def test_translated_without_an_error_behind_it() -> None:
+    told = translated(libvirt_error(None, message="virDomainGetInfo() failed"))
+    assert type(told) is HypervisorError
+    assert (str(told), told.code, told.domain) == ("virDomainGetInfo() failed", None, None)
+
+
+def every_kind(kind: type[HypervisorError] = HypervisorError) -> set[type[HypervisorError]]:
+    return {kind}.union(*(every_kind(sub) for sub in kind.__subclasses__()))
+
+
+OWN = {
+    errors.DomainGone: HRESULT.VM_E_VM_UNKNOWN,
+    errors.DomainBusy: HRESULT.VM_E_TIMED_OUT,
+    errors.AccessDenied: HRESULT.E_ACCESSDENIED,
+}
+
+
+@pytest.mark.parametrize("kind", sorted(every_kind(), key=str))
+def test_hresult_of_a_hypervisor_error(kind: type[HypervisorError]) -> None:
+    failure = failure_of(kind("what libvirt said"))
+    assert failure.code is OWN.get(kind, HRESULT.DISP_E_EXCEPTION)
+    assert failure.description == "what libvirt said"
+
+
+RUNNING, PAUSED, OFF, TURNING_OFF, INVALID, SAVED = (
+    VMVMState.vmVMState_Running,
+    VMVMState.vmVMState_Paused,
+    VMVMState.vmVMState_TurnedOff,
+    VMVMState.vmVMState_TurningOff,
+    VMVMState.vmVMState_Invalid,
+    VMVMState.vmVMState_Saved,
+)
+
+# virDomainState: state without and with a managed-save image, running when the domain is inactive and active
+STATES = [
+    (libvirt.VIR_DOMAIN_NOSTATE, 0, INVALID, INVALID, False, True),
+    (libvirt.VIR_DOMAIN_RUNNING, 1, RUNNING, RUNNING, True, True),
+    (libvirt.VIR_DOMAIN_BLOCKED, 2, RUNNING, RUNNING, True, True),
+    (libvirt.VIR_DOMAIN_PAUSED, 3, PAUSED, PAUSED, True, True),
+    (libvirt.VIR_DOMAIN_SHUTDOWN, 4, TURNING_OFF, TURNING_OFF, True, True),
+    (libvirt.VIR_DOMAIN_SHUTOFF, 5, OFF, SAVED, False, False),
+    (libvirt.VIR_DOMAIN_CRASHED, 6, OFF, SAVED, False, False),
+    (libvirt.VIR_DOMAIN_PMSUSPENDED, 7, PAUSED, PAUSED, True, True),
+    (8, 8, INVALID, INVALID, False, True),  # of a libvirt that is newer than us
+    (-1, -1, INVALID, INVALID, False, True),
+]
+
+
+@pytest.mark.parametrize(("state", "number", "plain", "saved", "inactive", "active"), STATES)
+def test_states(state: int, number: int, plain: VMVMState, saved: VMVMState, inactive: bool, active: bool) -> None:
+    assert state == number
+    assert vm_state(state, False) is plain
+    assert vm_state(state, True) is saved
+    assert is_running(state, False) is inactive
+    assert is_running(state, True) is active
+
+
+def test_every_state_of_this_libvirt_is_in_the_table() -> None:
+    assert set(range(libvirt.VIR_DOMAIN_PMSUSPENDED + 1)) <= {row[0] for row in STATES}
+    # The next one would be VIR_DOMAIN_LAST, where the binding has it.
+    assert (
+        getattr(libvirt, "VIR_DOMAIN_LAST", libvirt.VIR_DOMAIN_PMSUSPENDED + 1)
+        == libvirt.VIR_DOMAIN_PMSUSPENDED + 1
+    )

@@ -1,0 +1,104 @@
+"""The entry point: finds the command, and ends every way a command can end with an exit code and one line.
+
+Exit codes: 0; 1, a machine could not be read (doctor: something failed); 2, wrong usage, an unknown machine, or a
+server that cannot be reached; 70, a defect of vpcshim; 130, interrupted; 141, the reader of a pipe went away.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from vpcshim._version import __version__
+from vpcshim.cli.settings import Settings, connection_options
+from vpcshim.cli.text import one_line
+
+logger = logging.getLogger(__name__)
+
+OK, UNREADABLE, UNUSABLE, DEFECT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 70, 130, 141
+
+# The one line of each command stands here so that `vpcshim --help` imports none of them.
+_COMMANDS = {
+    "accountant": "Show what the machines sent, received, read, wrote and computed.",
+    "api": "List the interfaces and members that are served.",
+    "doctor": "Say what of libvirt works here, and what to do about the rest.",
+}
+
+_EPILOG = """\b
+Exit codes:
+  0  everything asked for was read
+  1  a machine could not be read in full (doctor: something failed)
+  2  wrong usage, an unknown machine, or a server that cannot be reached
+
+\b
+Example:
+  vpcshim --connect qemu:///system accountant web01 db01
+"""
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is run, and no other: start-up time counts in scripts."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; None where there is none."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"vpcshim.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands with their one line each."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader of our output that goes away ends it quietly."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes stdout once more at exit, which would complain about the same pipe.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
+        return result
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+@connection_options
+def cli(settings: Settings) -> None:
+    """Per-machine accounting of libvirt guests, as Virtual Server 2005 and Windows Virtual PC gave it.
+
+    The options below may stand before or after the command.
+    """
+    click.get_current_context().obj = settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        result = cli.main(args=arguments, prog_name="vpcshim", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except OSError as error:
+        click.echo(f"vpcshim: {one_line(error.strerror or str(error))}", err=True)
+        return UNREADABLE
+    except Exception as error:
+        logger.debug("internal error", exc_info=error)
+        what = f"{type(error).__name__}: {error}"
+        click.echo(f"vpcshim: internal error (please report it; -v shows more): {one_line(what)}", err=True)
+        return DEFECT
+    return result if isinstance(result, int) else OK

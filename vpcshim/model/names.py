@@ -1,0 +1,55 @@
+"""Names of machines: case does not count, what may be meant by two names is refused, and what a name may hold.
+
+Source: the pages of IVMVirtualMachine::Name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vpcshim.com.errors import Failure
+from vpcshim.com.hresult import HRESULT
+from vpcshim.com.member import Product
+from vpcshim.hypervisor.errors import HypervisorError
+
+_FORBIDDEN = '*?:<>/|\\"'
+# Virtual Server's page says "roughly 150", Virtual PC's 80.
+_LONGEST = {Product.VIRTUAL_SERVER: 150, Product.VIRTUAL_PC: 80}
+
+
+def check_new_name(name: str, product: Product) -> None:
+    """Refuse what a machine may not be called.
+
+    Raises:
+        Failure: VM_E_CONFIG_NO_NAME (Virtual Server: E_INVALIDARG), VM_E_CONFIG_NAME_TOO_LONG or
+            VM_E_CONFIG_NAME_INVALID_CHAR.
+    """
+    if not name.strip():
+        text = "a machine's name is not empty"
+        raise Failure(HRESULT.VM_E_CONFIG_NO_NAME, text, otherwise=(HRESULT.E_INVALIDARG,))
+    if len(name) > _LONGEST[product]:
+        text = f"a machine's name has at most {_LONGEST[product]} characters, not {len(name)}"
+        raise Failure(HRESULT.VM_E_CONFIG_NAME_TOO_LONG, text)
+    wrong = sorted({character for character in name if character in _FORBIDDEN or not character.isprintable()})
+    if wrong:
+        text = f"a machine's name cannot hold {' '.join(map(repr, wrong))} (nor any of {_FORBIDDEN})"
+        raise Failure(HRESULT.VM_E_CONFIG_NAME_INVALID_CHAR, text)
+
+
+def uuid_of(name: str, machines: Iterable[tuple[str, str]]) -> str | None:
+    """The UUID of the machine of that name: the exact one first, else the only one in another case; None for none.
+
+    Args:
+        name: The name as a caller gave it.
+        machines: The name and UUID of every machine.
+
+    Raises:
+        HypervisorError: Several machines have the name in other cases.
+    """
+    folded = name.casefold()
+    found = [(known, uuid) for known, uuid in machines if known.casefold() == folded]
+    exact = [(known, uuid) for known, uuid in found if known == name]
+    if len(exact or found) > 1:
+        names = ", ".join(sorted(known for known, _ in found))
+        raise HypervisorError(f"{name} may be any of {names}: name one of them in its own case")
+    return next((uuid for _, uuid in exact or found), None)
