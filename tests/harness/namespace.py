@@ -50,6 +50,11 @@ def why_not() -> str | None:
     return f"the session did not enter its namespaces ({MARKER} is not set)"
 
 
+def can_enter() -> bool:
+    """True where a session can be run again inside."""
+    return os.geteuid() == 0 and needs.find_program("unshare") is not None
+
+
 def selects_daemons(config: pytest.Config) -> bool:
     """True when a path on the command line, or the default, can lead to tests that start daemons."""
     base = config.invocation_params.dir
@@ -66,7 +71,7 @@ def wanted(config: pytest.Config) -> bool:
     only_looking = any(getattr(option, name, False) for name in ONLY_LOOKING)
     if only_looking or hasattr(config, "workerinput") or inside():
         return False
-    return os.geteuid() == 0 and needs.find_program("unshare") is not None and selects_daemons(config)
+    return can_enter() and selects_daemons(config)
 
 
 def run_again(config: pytest.Config) -> int:

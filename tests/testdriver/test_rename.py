@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import vpcshim
@@ -56,7 +58,7 @@ def test_a_name_that_is_refused_changes_nothing(
 @pytest.mark.parametrize("state", ["running", "paused", "saved"])
 @pytest.mark.parametrize(("product", "code"), [(VS, HRESULT.DISP_E_EXCEPTION), (VPC, HRESULT.VM_E_PREF_VM_ACTIVE)])
 def test_a_machine_that_is_not_off_keeps_its_name(
-    vpcshim_node: NodeBuilder, state: str, product: str, code: HRESULT
+    vpcshim_node: NodeBuilder, state: Any, product: str, code: HRESULT
 ) -> None:
     machine = vpcshim_node(Machine("web01", state=state)).application(product).FindVirtualMachine("web01")
     assert machine.put_Name("web02") is code

@@ -98,22 +98,22 @@ def unknown(account: Accountant) -> str:
 @everywhere
 def test_without_a_record_it_says_why_it_is_unknown(vpcshim_node: NodeBuilder, product: Product) -> None:
     why = unknown(accountant(vpcshim_node("web"), "web", product))
-    assert "nothing says when web was started" in why
-    assert "a domain of type test has no process of its own" in why
+    assert "the start of web is not known" in why
+    assert "a domain of type test has no process whose age would tell" in why
 
 
 def test_the_record_of_another_run_is_void(vpcshim_node: NodeBuilder) -> None:
     node = vpcshim_node("web")
     account = accountant(node, "web")
     recorded(node, "web", RunRecord(id_of(node, "web") + 1, started=time.time() - 100))
-    assert "nothing says when web was started" in unknown(account)
+    assert "the start of web is not known" in unknown(account)
 
 
 def test_the_record_of_another_boot_is_void(vpcshim_node: NodeBuilder) -> None:
     node = vpcshim_node("web")
     account = accountant(node, "web")
     recorded(node, "web", RunRecord(id_of(node, "web"), boot_id="another", started=time.time() - 100))
-    assert "nothing says when web was started" in unknown(account)
+    assert "the start of web is not known" in unknown(account)
 
 
 def test_a_record_of_this_very_moment_is_zero_seconds(vpcshim_node: NodeBuilder) -> None:

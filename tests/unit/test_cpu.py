@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+import time
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
+import libvirt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +18,7 @@ from tests.unit.fakes import UUID
 from vpcshim.hypervisor import cpu
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.cpu import WINDOW, CpuSampler, _Track
-from vpcshim.hypervisor.errors import Unknowable
+from vpcshim.hypervisor.errors import DomainBusy, HypervisorError, Unknowable
 
 S = 10**9
 
@@ -196,3 +201,94 @@ def test_a_cpu_time_that_goes_backwards_is_no_number(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(made._connection, "domain", FakeInfo(clock, [S, 0]))
     with pytest.raises(Unknowable):
         made.percent(UUID, 5)
+
+
+# -- the bulk statistics behind it ---------------------------------------------------------------------------
+
+
+def test_the_groups_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, stats, _ = sampler(monkeypatch, 0.5)
+    asked: list[int] = []
+    read = stats.read
+
+    def remembered(groups: int) -> Any:
+        asked.append(groups)
+        return read(groups)
+
+    monkeypatch.setattr(stats, "read", remembered)
+    made.take()
+    assert asked == [libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_VCPU]
+
+
+@pytest.mark.parametrize("error", [DomainBusy("several hang"), HypervisorError("broken")])
+def test_an_error_of_the_bulk_statistics_reaches_the_reader(
+    error: HypervisorError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, stats, _ = sampler(monkeypatch, 0.5)
+
+    def read(_groups: int) -> Any:
+        raise error
+
+    monkeypatch.setattr(stats, "read", read)
+    with pytest.raises(type(error)):
+        made.percent(UUID, 5)
+    assert made._lock.acquire(timeout=1)  # nobody else is locked out
+    made._lock.release()
+
+
+def test_a_guest_that_hangs_in_the_bulk_call_is_asked_by_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in the bulk call's answer without its fields: the others keep their samples from there."""
+    made, stats, clock = sampler(monkeypatch, 1.0)
+    made.take()
+    clock.sleep(1)
+    made.take()
+    assert made.percent(UUID, 5) == 50
+    clock.sleep(10)
+    stats.share = None
+    monkeypatch.setattr(made._connection, "domain", FakeInfo(clock, [int(clock.now * S), int((clock.now + 1) * S)]))
+    assert 0 <= made.percent(UUID, 5) <= 100
+    assert made._bulk is True  # one guest that hangs does not turn it off
+
+
+def test_one_sample_serves_many_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, stats, clock = sampler(monkeypatch, 0.5)
+    made.percent(UUID, 5)
+    before = stats.calls
+    for _ in range(10):
+        clock.sleep(0.2)
+        assert made.percent(UUID, 5) == 25
+    assert stats.calls == before
+    clock.sleep(1)
+    made.percent(UUID, 5)
+    assert stats.calls > before
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("is_open", [False, True])
+def test_the_thread_keeps_no_sampler_alive(is_open: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "PERIOD", 0.01)
+    taken = threading.Event()
+    looked = threading.Event()
+
+    class Watched:
+        @property
+        def is_open(self) -> bool:
+            looked.set()
+            return is_open
+
+    monkeypatch.setattr(CpuSampler, "take", lambda _self: taken.set())
+    before = set(threading.enumerate())
+    made = CpuSampler(Watched())  # type: ignore[arg-type]
+    made.start()
+    assert looked.wait(5)
+    assert taken.wait(5 if is_open else 0.1) is is_open
+    gone = weakref.ref(made)
+    (thread,) = set(threading.enumerate()) - before
+    del made
+    deadline = time.monotonic() + 5
+    while gone() is not None:
+        gc.collect()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    thread.join(5)
+    assert not thread.is_alive()

@@ -29,8 +29,8 @@ Each machine in --json (in --csv: NAME, NAME.hresult, NAME.code):
                         "code": "0x00000000", "error": null}}, ...}}
 
 value is 0 with S_FALSE when the machine is off, and null when it could not be read. A server that cannot be
-reached is one such object without a name. With --watch each line is {{"time": ..., "machines": [...]}}, and what
-counts bytes has a "rate" per second, or null.
+reached is one such object without a name. With --explain each has "nics". With --watch each line is
+{{"time": ..., "machines": [...]}}, and what counts bytes has a "rate" per second, or null.
 
 \b
 Exit codes:
@@ -45,6 +45,7 @@ Examples:
   vpcshim accountant --columns net-sent,uptime --sort net-sent
   vpcshim -c qemu:///system -c host2 accountant
   vpcshim accountant --csv > usage.csv
+  vpcshim accountant --explain web01
 """
 
 
@@ -99,6 +100,7 @@ def _sort(_ctx: click.Context, _param: click.Parameter, value: str | None) -> st
     help="Read again every SECONDS (2) and show rates per second, until Ctrl-C.",
 )
 @click.option("--columns", callback=_columns, metavar="LIST", help="Only these columns, separated by commas.")
+@click.option("--explain", is_flag=True, help="Say which source served each NIC's counters, and why.")
 @click.option("--sort", callback=_sort, metavar="COLUMN", help="Sort by name, state or a column, largest first.")
 @connection_options
 def command(
@@ -109,6 +111,7 @@ def command(
     exact: bool,
     watch: float | None,
     columns: tuple[Column, ...],
+    explain: bool,
     sort: str | None,
 ) -> int:
     """Show what the machines sent, received, read, wrote and computed.
@@ -118,6 +121,8 @@ def command(
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other.")
+    if explain and (as_csv or watch is not None):
+        raise click.UsageError("--explain goes with the table and with --json, once.")
     if sort not in (None, "name", "state") and sort not in [column.key for column in columns]:
         raise click.UsageError(f"--sort {sort}: that column is not among --columns.")
     silence_libvirt()
@@ -130,7 +135,7 @@ def command(
     with_host = len(hosts) > 1
     output: Output
     if as_json:
-        output = Json(columns, sort)
+        output = Json(columns, sort, explain=explain)
     elif as_csv:
         output = Csv(columns, sort, watching=watch is not None)
     elif sys.stdout.isatty() and not _is_dumb():
@@ -143,6 +148,10 @@ def command(
         return run(hosts, output, watch)
     reports = collect.read(hosts)
     output.once(reports)
+    if explain and not as_json:
+        from vpcshim.cli.render import explanations
+
+        click.echo("\n".join(["", *explanations(reports, with_host=with_host)]))
     for line in unknown_machines(reports):
         complain(line)
     return exit_code(reports)

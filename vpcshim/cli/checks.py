@@ -18,11 +18,14 @@ import libvirt
 
 from vpcshim._version import __version__
 from vpcshim.cli.remedies import diagnose
-from vpcshim.hypervisor import counters, domainxml, eventloop, runrecord, scheduler
+from vpcshim.hypervisor import domainxml, eventloop, runrecord, scheduler
 from vpcshim.hypervisor.connection import Connection
-from vpcshim.hypervisor.domainxml import DomainXml, Nic
+from vpcshim.hypervisor.counters import Counters
+from vpcshim.hypervisor.domainxml import Disk, DomainXml, Nic
 from vpcshim.hypervisor.errors import HypervisorError, Unknowable, Unreadable, Unsupported, translated
 from vpcshim.hypervisor.events import Events, Kind
+from vpcshim.hypervisor.layouts import Layouts
+from vpcshim.hypervisor.nics.reader import NicReader
 from vpcshim.hypervisor.uptime import seconds_up
 from vpcshim.model.options import ConnectionOptions
 
@@ -229,16 +232,26 @@ class Examination:
                 yield from self._uptimes(running)
 
     def _nics(self, running: list[_Machine]) -> Iterator[Check]:
-        readable = 0
+        reader = NicReader(self._reader, Layouts(self._events))
+        served: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
         for machine in running:
-            for nic in machine.xml.nics:
-                why = _unreadable(machine.domain, nic)
+            name = machine.xml.name
+            try:
+                reading = reader.read(machine.domain, machine.xml)
+            except libvirt.libvirtError as error:
+                yield self._check("NICs", Status.WARN, f"{name}: {translated(error)}")
+                continue
+            for device, got, source, declined in () if reading is None else reading.devices:
+                why = str(got) if isinstance(got, Unreadable) else _missing(device, got)
                 if why is None:
-                    readable += 1
-                else:
-                    text = f"{machine.xml.name}: {why}"
-                    yield self._check("NICs", Status.FAIL, text, _nic_remedy(nic))
+                    served[source, declined].append(f"{name} {device.label}")
+                elif isinstance(device, Nic):
+                    yield self._check("NICs", Status.FAIL, f"{name}: {why}", _nic_remedy(device))
+        for (source, declined), labels in served.items():
+            because = f" ({'; '.join(declined)})" if declined else ""
+            yield self._check("NICs", Status.OK, f"{_some(labels)}: by {source}{because}")
         total = sum(len(machine.xml.nics) for machine in running)
+        readable = sum(map(len, served.values()))
         yield self._check("NICs", Status.OK, f"{readable} of {total} NICs of running machines can be read")
 
     def _schedulers(self, running: list[_Machine]) -> Iterator[Check]:
@@ -273,12 +286,10 @@ class Examination:
             except (HypervisorError, libvirt.libvirtError) as error:
                 told = translated(error) if isinstance(error, libvirt.libvirtError) else error
                 # Without the machine's name the same trouble of many machines is one line.
-                text = str(told).replace(machine.xml.name, "it")
+                text = str(told).replace(machine.xml.name, "it", 1)
                 answers[Status.WARN, text].append(machine.xml.name)
         for (status, text), names in answers.items():
-            more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-            who = ", ".join(names[:_LISTED]) + more
-            yield self._check(topic, status, f"{who}: {text}", None if status is Status.OK else remedy)
+            yield self._check(topic, status, f"{_some(names)}: {text}", None if status is Status.OK else remedy)
 
     # -- KVM -----------------------------------------------------------------------------------------------
 
@@ -316,14 +327,13 @@ def _bare(error: HypervisorError) -> str:
     return str(error).removeprefix("cannot connect to ")
 
 
-def _unreadable(domain: libvirt.virDomain, nic: Nic) -> str | None:
-    """Why the NIC's counters cannot be read; None when they can."""
-    try:
-        got = counters.read(domain, nic)
-    except (Unreadable, counters.DeviceVanished) as error:
-        return str(error)
-    except libvirt.libvirtError as error:
-        return str(translated(error))
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _missing(nic: Nic | Disk, got: Counters) -> str | None:
+    """Which of the NIC's counters are missing; None when none are."""
     missing = [what for what, count in (("received", got.into), ("sent", got.out)) if count is None]
     return f"{nic.label}: {' and '.join(missing)} bytes are not counted there" if missing else None
 

@@ -83,12 +83,12 @@ def _time(frame: Frame) -> str:
 class Json:
     """A list of machines; for --watch, a document on a line of its own for each round."""
 
-    def __init__(self, columns: Sequence[Column], sort: str | None) -> None:
-        self._columns, self._sort = columns, sort
+    def __init__(self, columns: Sequence[Column], sort: str | None, *, explain: bool = False) -> None:
+        self._columns, self._sort, self._explain = columns, sort, explain
 
     def once(self, reports: Sequence[Report]) -> None:
         """Print the list, and on stderr which servers could not be asked."""
-        print(json.dumps(_documents(reports, self._columns, self._sort), indent=2))
+        print(json.dumps(_documents(reports, self._columns, self._sort, explain=self._explain), indent=2))
         _Complaints().say(render.notes(_failures(reports), self._columns, with_host=True))
 
     @contextmanager
@@ -110,11 +110,14 @@ def _documents(
     columns: Sequence[Column],
     sort: str | None,
     rates: Mapping[tuple[str, str], Rates] | None = None,
+    *,
+    explain: bool = False,
 ) -> list[dict[str, Any]]:
     found = [render.unlisted(report, report.failure, columns) for report in reports if report.failure is not None]
     for row in _rows(reports, sort, columns):
         pace = None if rates is None else rates.get((row.host, row.account.uuid), {})
-        found.append(render.machine(row, columns, pace))
+        document = render.machine(row, columns, pace)
+        found.append({**document, "nics": render.sources(row)} if explain else document)
     return found
 
 

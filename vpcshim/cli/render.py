@@ -121,6 +121,32 @@ def _reasons(row: Row, columns: Sequence[Column]) -> list[str]:
     return [text if len(keys) == len(outcomes) else f"{', '.join(keys)}: {text}" for text, keys in reasons.items()]
 
 
+def explanations(reports: Iterable[Report], *, with_host: bool) -> list[str]:
+    """A line for each NIC of a running machine: which source served it, and why not those that are asked before."""
+    lines = []
+    for row in (row for report in reports for row in report.rows):
+        where = f"{row.host}: {row.account.name}" if with_host else row.account.name
+        for one in row.account.sources():
+            because = f" ({'; '.join(one.declined)})" if one.declined else ""
+            lines.append(f"{where} {one.label}: {one.source}{because}")
+    return [one_line(line) for line in lines]
+
+
+def sources(row: Row) -> list[dict[str, Any]]:
+    """The same as JSON, with what libvirt or the kernel counts (resets not taken off)."""
+    return [
+        {
+            "nic": one.label,
+            "source": one.source,
+            "declined": list(one.declined),
+            "sent": one.sent,
+            "received": one.received,
+            "error": one.error,
+        }
+        for one in row.account.sources()
+    ]
+
+
 # -- order -------------------------------------------------------------------------------------------------
 
 

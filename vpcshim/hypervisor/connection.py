@@ -32,7 +32,7 @@ from vpcshim.hypervisor.errors import (
     classify,
     translated,
 )
-from vpcshim.hypervisor.opening import Attempt, Opened, open_server
+from vpcshim.hypervisor.opening import Attempt, Opened
 
 logger = logging.getLogger(__name__)
 
@@ -44,14 +44,23 @@ _MOST = 8
 
 
 class _Lane:
-    """One open connection, and whether a thread is using it."""
+    """One open connection, and whether a thread is using it.
 
-    __slots__ = ("busy", "connect", "opened", "undo")
+    Attributes:
+        busy: Whether a thread has it for itself; it begins with the one that sets it up.
+        gone: Whether it was dropped; whoever still has it lets go of it when it gives it back.
+        hooked: How many of the hooks were called with it.
+        undo: What to do before it is let go.
+    """
+
+    __slots__ = ("busy", "connect", "gone", "hooked", "opened", "undo")
 
     def __init__(self, opened: Opened) -> None:
         self.opened = opened
         self.connect = opened.connect
-        self.busy = False
+        self.busy = True
+        self.gone = False
+        self.hooked = 0
         self.undo: list[Callable[[], Any]] = []
 
 
@@ -68,6 +77,7 @@ class _Calls(Generic[T]):
     def __enter__(self) -> T:
         self._lane = self._owner._take(self._write)
         try:
+            self._owner._hook_up(self._lane)
             return self._of(self._lane.connect)
         except libvirt.libvirtError as error:
             told = self._owner._seen(error, self._lane)
@@ -184,6 +194,11 @@ class Connection:
         return (self._uri or "").startswith("test:/")
 
     @property
+    def is_single(self) -> bool:
+        """Whether there is one connection for all threads: while one is used, no other is to be had."""
+        return any(lane.opened.single for lane in self._lanes)
+
+    @property
     def writable(self) -> bool:
         """Whether a connection that may write is open."""
         return any(lane.opened.writable for lane in self._lanes)
@@ -191,12 +206,19 @@ class Connection:
     def on_open(self, hook: Hook) -> None:
         """Call `hook` with one open connection at any time (for events); what it returns undoes it.
 
-        When that connection is lost, the hook is called with another, or with the next that is opened.
+        When that connection is lost, the hook is called with the next that is used. A connection that a thread
+        is using already gets the hook when it is used next.
         """
         with self._changed:
             self._hooks.append(hook)
-            if self._events_on is not None:
-                self._events_on.undo.insert(0, hook(self._events_on.connect))
+            lane = self._events_on
+            if lane is None or lane.busy:
+                return
+            lane.busy = not lane.opened.embedded
+        try:
+            self._hook_up(lane)
+        finally:
+            self._give_back(lane)
 
     def __del__(self) -> None:
         # libvirt's callbacks hold a connection: without this it would stay open for good.
@@ -204,7 +226,13 @@ class Connection:
             _let_go(lane)
 
     def close(self) -> None:
-        """Drop the connections; a later call opens a new one."""
+        """Drop the connections; a later call opens a new one. Calls under way are not disturbed."""
+        with self._changed:
+            # One that is under way stays: whoever calls next waits for it instead of piling up more of them.
+            unused = self._attempt if self._attempt is not None and self._attempt.done else None
+            if unused is not None:
+                self._attempt = None
+        del unused  # it closes here, without the lock
         for lane in tuple(self._lanes):
             self._drop(lane)
 
@@ -213,6 +241,7 @@ class Connection:
     def _take(self, write: bool) -> _Lane:
         """A connection for the calling thread alone (the embedded driver's is for all threads at once)."""
         deadline = time.monotonic() + self.timeout
+        attempt: Attempt | None = None
         while True:
             dead: list[_Lane] = []
             try:
@@ -221,87 +250,145 @@ class Connection:
                     if lane is not None:
                         lane.busy = not lane.opened.embedded
                         return lane
-                    attempt = self._begin(write)
-                    if attempt is None:
-                        left = deadline - time.monotonic()
-                        if left <= 0 or not self._changed.wait(left):
-                            raise DomainBusy(f"{_MOST} calls to {self.label} are waiting for their guests already")
+                    if attempt is not None and attempt.error is not None and (write or not attempt.write):
+                        raise self._failed(attempt)
+                    waited, attempt = attempt, self._begin(write, attempt, dead)
+                    if attempt is not None and attempt is not waited:
+                        deadline = time.monotonic() + self.timeout
+                    lane = None if attempt is None else self._added(attempt)
+                    if lane is None:
+                        if not dead:  # else they are let go first
+                            self._wait(deadline, attempt)
                         continue
             finally:
-                for lane in dead:
-                    _let_go(lane)
-            self._finish(attempt)
+                for gone in dead:
+                    _let_go(gone)
+            self._set_up(lane)
+            if lane.opened.writable or not write:
+                return lane
+            self._give_back(lane)
 
     def _free(self, write: bool, dead: list[_Lane]) -> _Lane | None:
         """A connection that nobody uses and that will do; those found dead are moved to `dead`."""
         for lane in tuple(self._lanes):
             if lane.busy or (write and not lane.opened.writable):
                 continue
-            if not _is_alive(lane.connect):
-                self._lanes.remove(lane)
-                if self._events_on is lane:
-                    self._events_on = None
-                dead.append(lane)
-                continue
-            self._hook_up(lane)
-            return lane
+            if _is_alive(lane.connect):
+                return lane
+            self._remove(lane)
+            dead.append(lane)
         return None
+
+    def _wait(self, deadline: float, attempt: Attempt | None) -> None:
+        """Until a connection was given back or lost, or the attempt at another has ended."""
+        left = deadline - time.monotonic()
+        if left > 0:
+            self._changed.wait(left)
+        elif attempt is None:
+            raise DomainBusy(f"all connections to {self.label} are waiting for their guests already")
+        else:
+            # The attempt goes on; whoever calls next waits for it again instead of piling up more of them.
+            raise ConnectionFailed(f"cannot connect to {self.label}: no answer within {self.timeout:g} s")
 
     def _give_back(self, lane: _Lane) -> None:
         if lane.busy:
             with self._changed:
                 lane.busy = False
-                self._changed.notify()
+                gone = lane.gone
+                # All of them: the one that is woken may need another kind of connection.
+                self._changed.notify_all()
+            if gone:
+                _let_go(lane)
+
+    def _remove(self, lane: _Lane) -> None:
+        """Use it no more; called with the lock held."""
+        lane.gone = True
+        self._lanes.remove(lane)
+        if self._events_on is lane:
+            self._events_on = None
+        self._changed.notify_all()
 
     def _drop(self, lane: _Lane) -> None:
         with self._changed:
-            if lane not in self._lanes:
+            if lane.gone:
                 return
-            self._lanes.remove(lane)
-            if self._events_on is lane:
-                self._events_on = None
-            self._changed.notify_all()
+            self._remove(lane)
+            if lane.busy:
+                return  # letting go is a call too: it is left to the thread that has the connection
         _let_go(lane)
 
     # -- opening -------------------------------------------------------------------------------------------
 
-    def _begin(self, write: bool) -> Attempt | None:
+    def _begin(self, write: bool, waited: Attempt | None, dead: list[_Lane]) -> Attempt | None:
         """The attempt at opening to wait for: the one under way, or a new one; None when enough are open.
 
-        One that failed while nobody waited says nothing of now: it is begun anew.
+        One that ended while nobody waited, in a failure or in a connection that has died since, says nothing of
+        now: it is begun anew.
         """
-        if self._attempt is None or self._attempt.failed:
-            if len(self._lanes) >= _MOST:
+        last = self._attempt
+        if last is not None and last.error is not None:
+            last = None  # of one that was to write, it says nothing of reading either
+        elif last is not None and last is not waited and last.opened and not _is_alive(last.opened.connect):
+            dead.append(_Lane(last.opened))
+            last = None
+        if last is None:
+            if any(lane.opened.single for lane in self._lanes):
+                return None  # the one that there is to be is being set up, or used
+            if len(self._lanes) >= _MOST and not (write and self._make_room(dead)):
                 return None
             eventloop.ensure()
-            server = self.server
-            self._attempt = Attempt(lambda: open_server(server, write))
-        return self._attempt
+            last = self._attempt = Attempt(self.server, write, self._changed)
+        return last
 
-    def _finish(self, attempt: Attempt) -> None:
-        """Wait for an attempt that this thread or another began, and take what it brings into use."""
+    def _make_room(self, dead: list[_Lane]) -> bool:
+        """Drop a connection that only reads and that nobody uses, for one that may write."""
+        idle = [lane for lane in self._lanes if not lane.busy]
+        if idle:
+            spare = next((lane for lane in idle if lane is not self._events_on), idle[0])
+            self._remove(spare)
+            dead.append(spare)
+        return bool(idle)
+
+    def _added(self, attempt: Attempt) -> _Lane | None:
+        """The connection that the attempt brought, the calling thread's to set up; None when it brought none."""
+        if self._attempt is not attempt or attempt.opened is None:
+            return None
+        self._attempt = None
+        lane = _Lane(attempt.opened)
+        self._uri = lane.opened.uri
+        self._lanes.append(lane)
+        return lane
+
+    def _failed(self, attempt: Attempt) -> BaseException:
+        """What the attempt's failure is for a caller that waited for it; called with the lock held."""
+        if self._attempt is attempt:
+            self._attempt = None
+        assert attempt.error is not None
+        return self._refused(attempt.error) if isinstance(attempt.error, libvirt.libvirtError) else attempt.error
+
+    def _refused(self, error: libvirt.libvirtError) -> Exception:
+        told = translated(error)
+        kind = ConnectionFailed if isinstance(told, ConnectionLost) else type(told)
+        refused = kind(f"cannot connect to {self.label}: {told}", code=told.code, domain=told.domain)
+        refused.__cause__ = error
+        return refused
+
+    def _set_up(self, lane: _Lane) -> None:
+        """Have a new connection watched; without the lock, for these are calls to the daemon."""
         try:
-            opened = attempt.wait(self.timeout)
-            if opened is None:
-                # The attempt goes on; whoever calls next waits for it again instead of piling up more of them.
-                raise ConnectionFailed(f"cannot connect to {self.label}: no answer within {self.timeout:g} s")
-            with self._changed:
-                if self._attempt is attempt:
-                    self._attempt = None
-                    self._take_into_use(opened)
-        except libvirt.libvirtError as error:
-            with self._changed:
-                if self._attempt is attempt:
-                    self._attempt = None
-            told = translated(error)
-            kind = ConnectionFailed if isinstance(told, ConnectionLost) else type(told)
-            message = f"cannot connect to {self.label}: {told}"
-            raise kind(message, code=told.code, domain=told.domain) from error
+            self._keepalive = self._set_keepalive(lane.connect)
+            self._watch(lane)
+            self._hook_up(lane)
+        except BaseException as error:
+            self._drop(lane)
+            self._give_back(lane)
+            if isinstance(error, libvirt.libvirtError):
+                raise self._refused(error) from error
+            raise
+        if lane.opened.embedded:
+            self._give_back(lane)
 
-    def _take_into_use(self, opened: Opened) -> None:
-        """Add a connection; called with the lock held."""
-        lane = _Lane(opened)
-        self._keepalive = self._set_keepalive(lane.connect)
+    def _watch(self, lane: _Lane) -> None:
         me, this = weakref.ref(self), weakref.ref(lane.connect)
 
         def closed(_dead: libvirt.virConnect, reason: int, _opaque: Any) -> None:
@@ -321,10 +408,6 @@ class Connection:
             if classify(error) is not Unsupported:
                 raise
             logger.debug("no close callback on %s: %s", self.label, error)
-        self._uri = opened.uri
-        self._lanes.append(lane)
-        self._hook_up(lane)
-        self._changed.notify_all()
 
     def _drop_closed(self, this: weakref.ref[libvirt.virConnect]) -> None:
         connect = this()
@@ -333,10 +416,24 @@ class Connection:
                 self._drop(lane)
 
     def _hook_up(self, lane: _Lane) -> None:
-        """Let the events come over this connection if they come over none; called with the lock held."""
-        if self._events_on is None:
-            self._events_on = lane
-            lane.undo[:0] = [hook(lane.connect) for hook in self._hooks]
+        """Let the events come over this connection, the calling thread's, if they come over none."""
+        on = self._events_on
+        if on is not None and (on is not lane or lane.hooked == len(self._hooks)):
+            return
+        with self._changed:
+            if self._events_on is None and not lane.gone:
+                self._events_on = lane
+            if self._events_on is not lane:
+                return
+            hooks = self._hooks[lane.hooked :]
+            lane.hooked += len(hooks)
+        while hooks:
+            try:
+                lane.undo.insert(0, hooks[0](lane.connect))
+            except BaseException:
+                lane.hooked -= len(hooks)
+                raise
+            del hooks[0]
 
     def _set_keepalive(self, connect: libvirt.virConnect) -> bool:
         interval = max(1, int(self.timeout / 3))

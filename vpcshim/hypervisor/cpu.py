@@ -191,13 +191,12 @@ def _sample_forever(me: weakref.ref[CpuSampler], stop: threading.Event) -> None:
         sampler = me()
         if sampler is None:
             return
-        if not sampler._connection.is_open:
-            continue
         try:
-            sampler.take()
-            complained = False
+            if sampler._connection.is_open:
+                sampler.take()
+                complained = False
         except HypervisorError as error:
             # Whoever reads meanwhile gets the error itself; here it is said once.
             logger.log(logging.DEBUG if complained else logging.WARNING, "no CPU samples: %s", error)
             complained = True
-        del sampler
+        del sampler  # lest it lives for as long as this thread waits

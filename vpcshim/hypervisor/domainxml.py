@@ -6,9 +6,10 @@ entities, no network, libxml2's size limits on. Source of the format: libvirt.or
 
 from __future__ import annotations
 
+import copy
 import re
 import threading
-from functools import cached_property
+from collections import Counter
 from typing import NamedTuple
 
 from lxml import etree
@@ -19,8 +20,8 @@ RUN_NS = "urn:vpcshim:run:1"
 SETTINGS_NS = "urn:vpcshim:settings:1"
 # Ids and numbers of vCPUs; Python refuses to read thousands of digits.
 _SMALL_NUMBER = re.compile(r"[0-9]{1,10}")
-_RUN = f"metadata/{{{RUN_NS}}}run"
-_SETTINGS = f"metadata/{{{SETTINGS_NS}}}settings"
+_RUN = f"{{{RUN_NS}}}run"
+_SETTINGS = f"{{{SETTINGS_NS}}}settings"
 
 
 class Nic(NamedTuple):
@@ -60,91 +61,111 @@ class Disk(NamedTuple):
 
 
 class DomainXml:
-    """What is read of a domain's XML; each part when it is asked for.
+    """What is read of a domain's XML. It keeps no more than that: there may be one for each of thousands of domains.
 
-    Raises:
-        BadXml: From any part that is not what a domain's XML has there.
+    Attributes:
+        name: The domain's name.
+        uuid: The domain's UUID.
+        driver: The `type` of the domain: kvm, qemu, test, lxc, xen, ...
+        nics: Every `<interface>`.
+        drives: Every `<disk>` but the floppies.
+        run: The record of this run that vpcshim keeps (`runrecord`), None where there is none.
+        settings: The settings that vpcshim keeps (`settings`), None where there are none.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_id",
+        "_vcpus",
+        "driver",
+        "drives",
+        "name",
+        "nics",
+        "run",
+        "settings",
+        "uuid",
+    )
+
     def __init__(self, root: etree._Element) -> None:
-        self._root = root
+        self._id = root.get("id")
+        self._vcpus: str | None = None
+        self.driver = root.get("type") or ""
+        self.name = self.uuid = ""
+        self.nics: tuple[Nic, ...] = ()
+        self.drives: tuple[Disk, ...] = ()
+        self.run: etree._Element | None = None
+        self.settings: etree._Element | None = None
+        for element in root.iterchildren("name", "uuid", "metadata", "vcpu", "devices"):
+            if element.tag == "devices":
+                self.nics, self.drives = _nics(element), _drives(element)
+            elif element.tag == "name":
+                self.name = element.text or ""
+            elif element.tag == "uuid":
+                self.uuid = element.text or ""
+            elif element.tag == "vcpu":
+                self._vcpus = element.get("current") or (element.text or "").strip()
+            else:
+                self.run, self.settings = _own(element, _RUN), _own(element, _SETTINGS)
 
-    @cached_property
-    def name(self) -> str:
-        """The domain's name."""
-        return self._root.findtext("name") or ""
-
-    @cached_property
-    def uuid(self) -> str:
-        """The domain's UUID."""
-        return self._root.findtext("uuid") or ""
-
-    @cached_property
+    @property
     def id(self) -> int | None:
-        """The domain id; None in the XML of a domain that is off."""
-        text = self._root.get("id")
-        if text is None or text == "-1":
+        """The domain id; None in the XML of a domain that is off.
+
+        Raises:
+            BadXml: It is not a number.
+        """
+        if self._id is None or self._id == "-1":
             return None
-        if _SMALL_NUMBER.fullmatch(text) is None:
-            raise BadXml(f"the domain's id is not a number: {text[:40]!r}")
-        return int(text)
+        if _SMALL_NUMBER.fullmatch(self._id) is None:
+            raise BadXml(f"the domain's id is not a number: {self._id[:40]!r}")
+        return int(self._id)
 
-    @cached_property
-    def driver(self) -> str:
-        """The `type` of the domain: kvm, qemu, test, lxc, xen, ..."""
-        return self._root.get("type") or ""
-
-    @cached_property
+    @property
     def vcpus(self) -> int:
-        """How many vCPUs are on now (`current` where it is set)."""
-        element = self._root.find("vcpu")
-        if element is None:
+        """How many vCPUs are on now (`current` where it is set).
+
+        Raises:
+            BadXml: It is not a number of vCPUs.
+        """
+        if self._vcpus is None:
             return 1  # libvirt's documented default
-        count = element.get("current") or (element.text or "").strip()
-        if _SMALL_NUMBER.fullmatch(count) is None or int(count) < 1:
-            raise BadXml(f"<vcpu> is not a number of vCPUs: {count[:40]!r}")
-        return int(count)
+        if _SMALL_NUMBER.fullmatch(self._vcpus) is None or int(self._vcpus) < 1:
+            raise BadXml(f"<vcpu> is not a number of vCPUs: {self._vcpus[:40]!r}")
+        return int(self._vcpus)
 
-    @cached_property
-    def nics(self) -> tuple[Nic, ...]:
-        """Every `<interface>`."""
-        found: list[tuple[str, str, str | None]] = []
-        for element in self._root.iterfind("devices/interface"):
-            mac = element.find("mac")
-            target = element.find("target")
-            found.append(
-                (
-                    element.get("type") or "",
-                    "" if mac is None else (mac.get("address") or "").lower(),
-                    None if target is None else target.get("dev") or None,
-                )
-            )
-        macs = [mac for _, mac, _ in found]
-        return tuple(
-            Nic(position, kind, mac, target, target or (mac if mac and macs.count(mac) == 1 else None))
-            for position, (kind, mac, target) in enumerate(found, 1)
-        )
 
-    @cached_property
-    def drives(self) -> tuple[Disk, ...]:
-        """Every `<disk>` but the floppies."""
-        drives = []
-        for element in self._root.iterfind("devices/disk"):
-            target = element.find("target")
-            device = element.get("device") or "disk"
-            if device != "floppy":
-                drives.append(Disk("" if target is None else target.get("dev") or "", device))
-        return tuple(drives)
+def _nics(devices: etree._Element) -> tuple[Nic, ...]:
+    found: list[tuple[str, str, str | None]] = []
+    for element in devices.iterchildren("interface"):
+        mac, target = "", None
+        for child in element.iterchildren("target", "mac"):
+            if child.tag == "target":
+                target = child.get("dev") or None
+            else:
+                mac = (child.get("address") or "").lower()
+        found.append((element.get("type") or "", mac, target))
+    # Only a NIC without a host device is asked for by its MAC address, and then it has to be the only one.
+    macs = Counter(mac for _, mac, _ in found) if any(target is None for _, _, target in found) else Counter[str]()
+    return tuple(
+        Nic(position, kind, mac, target, target or (mac if mac and macs[mac] == 1 else None))
+        for position, (kind, mac, target) in enumerate(found, 1)
+    )
 
-    @cached_property
-    def run(self) -> etree._Element | None:
-        """The record of this run that vpcshim keeps (`runrecord`), None where there is none."""
-        return self._root.find(_RUN)
 
-    @cached_property
-    def settings(self) -> etree._Element | None:
-        """The settings that vpcshim keeps (`settings`), None where there are none."""
-        return self._root.find(_SETTINGS)
+def _drives(devices: etree._Element) -> tuple[Disk, ...]:
+    drives = []
+    for element in devices.iterchildren("disk"):
+        device = element.get("device") or "disk"
+        if device != "floppy":
+            target = next(element.iterchildren("target"), None)
+            drives.append(Disk("" if target is None else target.get("dev") or "", device))
+    return tuple(drives)
+
+
+def _own(metadata: etree._Element, tag: str) -> etree._Element | None:
+    """A copy of vpcshim's own element, which does not keep the whole document alive."""
+    element = next(metadata.iterchildren(tag), None)
+    return None if element is None else copy.deepcopy(element)
 
 
 class _Parsers(threading.local):

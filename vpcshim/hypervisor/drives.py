@@ -27,8 +27,10 @@ class DriveSweeper:
         self._stats = MonitorStats(connection)
         self._supported: bool | None = None
 
-    def sweep(self, xmls: dict[str, DomainXml]) -> dict[str, Reading] | None:
-        """The reading of every domain whose XML is given; None where the driver has no bulk statistics of drives.
+    def sweep(self, xmls: dict[str, DomainXml]) -> dict[str, Reading | None] | None:
+        """The reading of every domain whose XML is given (None for one that is off by now).
+
+        None for them all where the driver has no bulk statistics of drives.
 
         Raises:
             HypervisorError: The connection is in trouble.
@@ -42,14 +44,15 @@ class DriveSweeper:
             if not any("block.count" in values for values in stats.values()):
                 return None  # the test driver leaves the fields out; so would a lone guest that hangs
             self._supported = True
-        return {uuid: _reading(xml, stats.get(uuid, {})) for uuid, xml in xmls.items()}
+        # A guest whose monitor hangs is there without its fields; one that is not there has stopped.
+        return {uuid: _reading(xml, stats[uuid]) if uuid in stats else None for uuid, xml in xmls.items()}
 
 
 def _reading(xml: DomainXml, values: dict[str, Any]) -> Reading:
     found = {}
     for number in range(values.get("block.count", 0)):
         into, out = values.get(f"block.{number}.rd.bytes"), values.get(f"block.{number}.wr.bytes")
-        if into is not None and out is not None:
+        if into is not None or out is not None:
             found[values.get(f"block.{number}.name")] = Counters(into, out)
     return Reading(xml, tuple(_drive(disk, found.get(disk.target)) for disk in xml.drives))
 

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _lock = threading.Lock()
 _registered = False
 _beats = False
-_last_beat = 0.0
+_last_beat = float("-inf")
 _BEAT = 1.0
 _SILENCE = 5.0
 

@@ -63,6 +63,9 @@ class Events:
         self._listeners: list[Listener] = []
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._first: list[Callable[[str | None], None]] = []
+        # What each connection that they come over lacks: for a moment there may be two, in any order.
+        self._lock = threading.Lock()
+        self._sources: list[dict[Kind, str]] = []
         self._missing: dict[Kind, str] = dict.fromkeys(Kind, "no connection is open")
         self._finalize = weakref.finalize(self, self._queue.put, None)
         threading.Thread(
@@ -107,14 +110,23 @@ class Events:
             except libvirt.libvirtError as error:
                 missing[kind] = error.get_error_message() or str(error)
                 logger.info("no %s events: %s", kind.name, error)
-        self._missing = missing
+        # First of all what was kept is forgotten: only then is it vouched for again.
         for hint in self._first:
             hint(None)
+        with self._lock:
+            self._sources.append(missing)
+            self._missing = min(self._sources, key=len)
 
         def undo() -> None:
-            self._missing = dict.fromkeys(Kind, "the connection that they came over is gone")
+            gone = dict.fromkeys(Kind, "the connection that they came over is gone")
+            with self._lock:
+                self._sources[:] = [source for source in self._sources if source is not missing]
+                self._missing = min(self._sources, key=len, default=gone)
             for number in ids:
-                connect.domainEventDeregisterAny(number)
+                try:
+                    connect.domainEventDeregisterAny(number)
+                except libvirt.libvirtError as error:  # the others hold the connection open as well
+                    logger.debug("letting go of an event: %s", error)
 
         return undo
 

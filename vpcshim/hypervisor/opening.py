@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import libvirt
 
@@ -25,39 +25,46 @@ class Opened:
 
     @property
     def embedded(self) -> bool:
-        """Whether the driver runs inside this process: each open of test:///FILE makes a node of its own."""
+        """Whether the driver runs inside this process."""
         return self.uri.startswith("test:/")
+
+    @property
+    def single(self) -> bool:
+        """Whether there may be no second one: libvirt's test driver makes a node of its own for each open of a file.
+
+        Behind a daemon, too; only its built-in node, `/default`, is the same for all.
+        """
+        parts = urlsplit(self.uri)
+        return self.embedded or (parts.scheme.partition("+")[0] == "test" and parts.path != "/default")
 
 
 class Attempt:
-    """One try at opening, in a thread of its own, because an open cannot be interrupted."""
+    """One try at opening, in a thread of its own, because an open cannot be interrupted.
 
-    def __init__(self, opener: Callable[[], Opened]) -> None:
-        self._done = threading.Event()
-        self._result: Opened | None = None
-        self._error: Exception | None = None
-        self._opener = opener
-        threading.Thread(target=self._run, name="vpcshim-open", daemon=True).start()
+    Attributes:
+        write: Whether it is for writing.
+        done: Whether it has ended; `ended` is notified then.
+        opened: The connection that it brought.
+        error: What the open raised.
+    """
 
-    def _run(self) -> None:
+    def __init__(self, server: str | None, write: bool, ended: threading.Condition) -> None:
+        self.write = write
+        self.done = False
+        self.opened: Opened | None = None
+        self.error: BaseException | None = None
+        self._ended = ended
+        threading.Thread(target=self._run, args=(server,), name="vpcshim-open", daemon=True).start()
+
+    def _run(self, server: str | None) -> None:
+        opened = error = None
         try:
-            self._result = self._opener()
-        except Exception as error:  # noqa: BLE001 - handed to every thread that waits for this attempt
-            self._error = error
-        self._done.set()
-
-    @property
-    def failed(self) -> bool:
-        """Whether it has ended without a connection."""
-        return self._done.is_set() and self._error is not None
-
-    def wait(self, timeout: float) -> Opened | None:
-        """The connection; None when there is none after `timeout` seconds; raises what the open raised."""
-        if not self._done.wait(timeout):
-            return None
-        if self._error is not None:
-            raise self._error
-        return self._result
+            opened = open_server(server, self.write)
+        except BaseException as raised:  # noqa: BLE001 - handed to every thread that waits for this attempt
+            error = raised
+        with self._ended:
+            self.opened, self.error, self.done = opened, error, True
+            self._ended.notify_all()
 
 
 def open_server(server: str | None, write: bool) -> Opened:
@@ -79,5 +86,5 @@ def open_server(server: str | None, write: bool) -> Opened:
 def _open_as(name: str | None, write: bool) -> Opened:
     connect = libvirt.open(name) if write else libvirt.openReadOnly(name)
     opened = Opened(connect, write, connect.getURI())
-    # Inside this process one connection has to do for everything.
-    return _open_as(name, True) if opened.embedded and not write else opened
+    # Where there is to be one connection only, it has to do for everything.
+    return _open_as(name, True) if opened.single and not write else opened

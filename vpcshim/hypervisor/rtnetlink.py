@@ -17,7 +17,7 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
@@ -33,6 +33,7 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_INFO_KIND = 1, 3, 18, 1
 _IFLA_STATS_LINK_64 = 1
 _STATS_LINK_64_ONLY = 1 << (_IFLA_STATS_LINK_64 - 1)
 _TYPE_MASK = 0x3FFF  # NLA_TYPE_MASK: the two bits above it are flags
+_NAME_SIZE = 16  # IFNAMSIZ: the kernel refuses a longer name as malformed
 _REQUESTS_PER_DATAGRAM = 64  # their answers fit a socket buffer of the kernel's default size several times
 _RECEIVE = 1 << 17
 _TIMEOUT = 2.0
@@ -76,18 +77,21 @@ class RtNetlink:
 
     def link(self, name: str) -> Link | None:
         """The link of that name; None where there is none."""
-        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, name.encode() + b"\0")
+        encoded = name.encode() + b"\0"
+        if len(encoded) > _NAME_SIZE:
+            return None
+        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, encoded)
         (answer,) = self._ask(_RTM_GETLINK, [body])
         if answer is None:
             return None
-        _, arphrd, index, _, _ = _LINK.unpack_from(answer)
+        _, arphrd, index, _, _ = _unpacked(_LINK, answer)
         mac = kind = b""
         for number, value in _attributes(answer, _LINK.size):
             if number == _IFLA_ADDRESS:
                 mac = value
             elif number == _IFLA_LINKINFO:
                 kind = dict(_attributes(value, 0)).get(_IFLA_INFO_KIND, b"")
-        return Link(index, mac.hex(":"), kind.rstrip(b"\0").decode(), arphrd == 1)
+        return Link(index, mac.hex(":"), kind.rstrip(b"\0").decode(errors="replace"), arphrd == 1)
 
     def counters(self, indexes: Sequence[int]) -> list[LinkBytes | None]:
         """The byte counters of each link, None for one that is gone."""
@@ -126,8 +130,11 @@ class RtNetlink:
             datagram = self._socket.recv(_RECEIVE)
             for number, answer in _messages(datagram):
                 place = places.pop(number, None)
-                if place is not None:
-                    answers[place] = answer
+                if place is None:
+                    continue  # an answer to somebody else's question
+                if isinstance(answer, OSError):
+                    raise answer
+                answers[place] = answer
         return answers
 
     def __del__(self) -> None:
@@ -146,33 +153,38 @@ def _attribute(number: int, value: bytes) -> bytes:
 def _attributes(data: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
     while offset + _ATTRIBUTE.size <= len(data):
         length, number = _ATTRIBUTE.unpack_from(data, offset)
-        if length < _ATTRIBUTE.size:
-            raise OSError(errno.EBADMSG, "an attribute of a netlink message is shorter than its header")
+        if not _ATTRIBUTE.size <= length <= len(data) - offset:
+            raise OSError(errno.EBADMSG, f"an attribute of a netlink message cannot be of length {length}")
         yield number & _TYPE_MASK, data[offset + _ATTRIBUTE.size : offset + length]
         offset += (length + 3) & ~3
 
 
-def _messages(datagram: bytes) -> Iterator[tuple[int, bytes | None]]:
-    """The sequence number and payload of each message; None for "no such device"."""
+def _messages(datagram: bytes) -> Iterator[tuple[int, bytes | OSError | None]]:
+    """The sequence number and payload of each message; None for "no such device", else the error it tells of."""
     offset = 0
     while offset + _HEADER.size <= len(datagram):
         length, kind, _, number, _ = _HEADER.unpack_from(datagram, offset)
-        if length < _HEADER.size:
-            raise OSError(errno.EBADMSG, "a netlink message is shorter than its header")
+        if not _HEADER.size <= length <= len(datagram) - offset:
+            raise OSError(errno.EBADMSG, f"a netlink message cannot be of length {length}")
         payload = datagram[offset + _HEADER.size : offset + length]
         if kind == _NLMSG_ERROR:
             code = -int.from_bytes(payload[:4], sys.byteorder, signed=True)
-            if code != errno.ENODEV:
-                raise OSError(code, os.strerror(code))
-            yield number, None
+            told = os.strerror(code) if code in errno.errorcode else "the kernel's answer makes no sense"
+            yield number, None if code == errno.ENODEV else OSError(code, told)
         elif kind in (_RTM_NEWLINK, _RTM_NEWSTATS):
             yield number, payload
         offset += (length + 3) & ~3
 
 
+def _unpacked(layout: struct.Struct, data: bytes) -> tuple[Any, ...]:
+    if len(data) < layout.size:
+        raise OSError(errno.EBADMSG, "a netlink message is cut off")
+    return layout.unpack_from(data)
+
+
 def _bytes_of(answer: bytes) -> LinkBytes:
     for number, value in _attributes(answer, _STATS.size):
         if number == _IFLA_STATS_LINK_64:
-            _, _, received, sent = _COUNTS.unpack_from(value)
+            _, _, received, sent = _unpacked(_COUNTS, value)
             return LinkBytes(received, sent)
     raise OSError(errno.ENODATA, "the kernel's answer holds no link counters")

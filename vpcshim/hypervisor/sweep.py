@@ -16,7 +16,7 @@ import libvirt
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Reading
 from vpcshim.hypervisor.domainxml import DomainXml
-from vpcshim.hypervisor.errors import BadXml, ConnectionLost, HypervisorError, classify, translated
+from vpcshim.hypervisor.errors import ConnectionFailed, ConnectionLost, HypervisorError, classify, translated
 from vpcshim.hypervisor.layouts import Layouts
 from vpcshim.hypervisor.nics import bulk
 from vpcshim.hypervisor.nics.bulk import BulkStats
@@ -109,7 +109,7 @@ class Sweeper:
         """The live XML of each; those that are not kept are asked for several at a time where a call travels."""
 
         missing = sum(self._layouts.kept(domain.UUIDString(), domain.ID()) is None for domain in domains)
-        if missing < _WORTH_MORE_CONNECTIONS or self._connection.is_local:
+        if missing < _WORTH_MORE_CONNECTIONS or self._connection.is_local or self._connection.is_single:
             return [_guarded(lambda: self._layouts.read(domain)) for domain in domains]  # noqa: B023
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             return list(pool.map(lambda domain: _guarded(lambda: self._read_apart(domain.UUIDString())), domains))
@@ -134,5 +134,7 @@ def _guarded(function: Callable[[], T]) -> T | HypervisorError:
         if classify(error) is ConnectionLost:
             raise
         return translated(error)
-    except BadXml as error:
+    except (ConnectionLost, ConnectionFailed):
+        raise
+    except HypervisorError as error:
         return error

@@ -46,18 +46,16 @@ def seconds_up(xml: DomainXml, record: RunRecord | None, *, local: bool) -> floa
                 "set the clocks of the two machines right"
             )
         return max(0.0, age)
+    why = _why_no_process(xml, local)
     raise Unknowable(
-        f"nothing says when {xml.name} was started: libvirt does not keep it, {_why_no_process(xml, local)}, and "
-        "it was not started or restored by vpcshim, nor while a vpcshim that may write was listening"
+        f"the start of {xml.name} is not known: libvirt keeps no such time, {why}, and vpcshim recorded none"
     )
 
 
 def _why_no_process(xml: DomainXml, local: bool) -> str:
     if xml.driver not in _QEMU:
-        return f"a domain of type {xml.driver} has no process of its own whose age would tell"
-    if not local:
-        return "its process is on another machine"
-    return "its QEMU process cannot be seen from here"
+        return f"a domain of type {xml.driver} has no process whose age would tell"
+    return "its QEMU process cannot be seen from here" if local else "its process is on another machine"
 
 
 def _process_age(name: str, uuid: str) -> float | None:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from vpcshim.com.errors import com_error
 from vpcshim.com.member import S_FALSE, Member
 from vpcshim.com.object import Outcome, outcome_of
-from vpcshim.hypervisor.counters import Reading
-from vpcshim.hypervisor.errors import HypervisorError
+from vpcshim.hypervisor.counters import DeviceRead, Reading
+from vpcshim.hypervisor.errors import HypervisorError, Unreadable
 from vpcshim.hypervisor.sweep import DomainFacts
 from vpcshim.model.accountant import Accountant
 from vpcshim.model.application import Application
@@ -71,6 +71,36 @@ class Account:
     def unreadable(self) -> bool:
         """Whether any of it could not be read."""
         return self.state.code.failed or any(value.code.failed for value in self.values.values())
+
+    def sources(self) -> list[NicSource]:
+        """Which source served each NIC, and why; none for a machine that is off or unreadable."""
+        return [_source(one) for one in ([] if self.nics is None else self.nics.devices)]
+
+
+class NicSource(NamedTuple):
+    """How one NIC was read.
+
+    Attributes:
+        label: The NIC: `NIC 1 (vnet0, 52:54:00:00:00:01, type bridge)`.
+        source: Which source answered.
+        declined: Why the sources that are asked before it did not serve the NIC.
+        sent: Bytes that the guest sent since the NIC came to be (resets not taken off); None if not known.
+        received: Bytes that it received, likewise.
+        error: Why it could not be read; None when it could.
+    """
+
+    label: str
+    source: str
+    declined: tuple[str, ...]
+    sent: int | None
+    received: int | None
+    error: str | None
+
+
+def _source(one: DeviceRead) -> NicSource:
+    if isinstance(one.got, Unreadable):
+        return NicSource(one.device.label, one.source, one.declined, None, None, str(one.got))
+    return NicSource(one.device.label, one.source, one.declined, one.got.out, one.got.into, None)
 
 
 class Sweep(NamedTuple):

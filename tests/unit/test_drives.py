@@ -1,0 +1,160 @@
+"""The drives of all machines in one call, and what it does not say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libvirt
+import pytest
+
+from tests.unit.fakes import disk, domain_xml, nic
+from vpcshim.hypervisor.connection import Connection
+from vpcshim.hypervisor.counters import Counters, Reading
+from vpcshim.hypervisor.domainxml import DomainXml, parse
+from vpcshim.hypervisor.drives import DriveSweeper
+from vpcshim.hypervisor.errors import ConnectionLost, Unreadable
+
+A, B = "a" * 36, "b" * 36
+
+
+class FakeDomain:
+    def __init__(self, uuid: str) -> None:
+        self.uuid = uuid
+
+    def UUIDString(self) -> str:
+        return self.uuid
+
+
+class FakeStats:
+    def __init__(self, answers: list[dict[str, dict[str, Any]] | Exception]) -> None:
+        self.answers = answers
+        self.groups: list[int] = []
+
+    def read(self, groups: int) -> list[tuple[FakeDomain, dict[str, Any]]]:
+        self.groups.append(groups)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return [(FakeDomain(uuid), values) for uuid, values in answer.items()]
+
+
+def sweeper(*answers: dict[str, dict[str, Any]] | Exception) -> tuple[DriveSweeper, FakeStats]:
+    made = DriveSweeper(Connection("test:///nowhere"))
+    stats = FakeStats(list(answers))
+    made._stats = stats  # type: ignore[assignment]
+    return made, stats
+
+
+def block(*drives: tuple[str, int | None, int | None]) -> dict[str, Any]:
+    values: dict[str, Any] = {"block.count": len(drives)}
+    for number, (name, read, written) in enumerate(drives):
+        values[f"block.{number}.name"] = name
+        if read is not None:
+            values[f"block.{number}.rd.bytes"] = read
+        if written is not None:
+            values[f"block.{number}.wr.bytes"] = written
+    return values
+
+
+def xml(*devices: str) -> DomainXml:
+    return parse(domain_xml("".join(devices)))
+
+
+def got(reading: Reading | None) -> list[Counters | str]:
+    assert reading is not None
+    return [str(one.got) if isinstance(one.got, Unreadable) else one.got for one in reading.devices]
+
+
+def test_the_drives_of_several_machines() -> None:
+    made, stats = sweeper({A: block(("vda", 1, 2), ("vdb", 3, 4)), B: block(("vda", 5, 6))})
+    first, second = xml(disk("vda"), disk("vdb")), xml(disk("vda"))
+    swept = made.sweep({A: first, B: second})
+    assert swept is not None
+    assert got(swept[A]) == [Counters(1, 2), Counters(3, 4)]
+    assert got(swept[B]) == [Counters(5, 6)]
+    reading = swept[A]
+    assert reading is not None
+    assert reading.xml is first
+    assert {one.source for one in reading.devices} == {"bulk statistics"}
+    assert stats.groups == [libvirt.VIR_DOMAIN_STATS_BLOCK]
+
+
+@pytest.mark.parametrize("floppy_is_told_of", [False, True])
+def test_floppies_do_not_count(floppy_is_told_of: bool) -> None:
+    told = [("fda", 100, 100)] if floppy_is_told_of else []
+    made, _ = sweeper({A: block(*told, ("vda", 1, 2))})
+    swept = made.sweep({A: xml(disk("fda", "floppy"), disk("vda"))})
+    assert swept is not None
+    assert got(swept[A]) == [Counters(1, 2)]
+
+
+def test_without_drives_nobody_is_asked() -> None:
+    made, stats = sweeper({})
+    swept = made.sweep({A: xml(nic("vnet0")), B: xml(disk("fda", "floppy"))})
+    assert swept is not None
+    assert (got(swept[A]), got(swept[B]), stats.groups) == ([], [], [])
+
+
+WHY = "cannot be read: libvirt has no counters of it (is the guest's monitor hung or busy?)"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"state.state": 1},
+        {"block.count": 0},
+        block(("vda", None, None)),
+        block(("vdb", 1, 2)),
+        {"block.count": 1, "block.0.rd.bytes": 1, "block.0.wr.bytes": 1},
+    ],
+)
+def test_a_drive_that_is_missing_is_unreadable(values: dict[str, Any]) -> None:
+    made, _ = sweeper({A: block(("vda", 1, 2)), B: values})
+    swept = made.sweep({A: xml(disk("vda")), B: xml(disk("vda"))})
+    assert swept is not None
+    assert got(swept[A]) == [Counters(1, 2)]
+    assert got(swept[B]) == [f"drive vda (disk) {WHY}"]
+
+
+def test_a_drive_of_which_one_way_is_not_counted() -> None:
+    made, _ = sweeper({A: block(("vda", 1, None), ("vdb", None, 2))})
+    swept = made.sweep({A: xml(disk("vda"), disk("vdb"))})
+    assert swept is not None
+    assert got(swept[A]) == [Counters(1, None), Counters(None, 2)]
+
+
+def test_a_drive_without_a_name_is_unreadable() -> None:
+    made, _ = sweeper({A: {"block.count": 1, "block.0.name": "vda", "block.0.rd.bytes": 1, "block.0.wr.bytes": 1}})
+    swept = made.sweep({A: xml('<disk type="file" device="disk"/>')})
+    assert swept is not None
+    assert got(swept[A]) == [f"drive  (disk) {WHY}"]
+
+
+def test_a_machine_that_has_stopped_meanwhile_is_off() -> None:
+    made, _ = sweeper({A: block(("vda", 1, 2))})
+    swept = made.sweep({A: xml(disk("vda")), B: xml(disk("vda"))})
+    assert swept is not None
+    assert swept[B] is None
+
+
+def test_a_driver_without_bulk_statistics() -> None:
+    made, _ = sweeper({A: {"state.state": 1}})
+    assert made.sweep({A: xml(disk("vda"))}) is None
+
+
+def test_a_lone_guest_that_hangs_does_not_turn_it_off() -> None:
+    made, _ = sweeper({A: {}}, {A: block(("vda", 1, 2))}, {A: {}})
+    machines = {A: xml(disk("vda"))}
+    assert made.sweep(machines) is None
+    swept = made.sweep(machines)
+    assert swept is not None
+    assert got(swept[A]) == [Counters(1, 2)]
+    swept = made.sweep(machines)
+    assert swept is not None  # it is known now that the driver has them
+    assert got(swept[A]) == [f"drive vda (disk) {WHY}"]
+
+
+def test_trouble_of_the_connection_is_raised() -> None:
+    made, _ = sweeper(ConnectionLost("gone"))
+    with pytest.raises(ConnectionLost):
+        made.sweep({A: xml(disk("vda"))})

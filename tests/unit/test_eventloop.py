@@ -1,0 +1,94 @@
+"""Whether libvirt's event loop runs, as its own timer shows."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import libvirt
+import pytest
+
+from vpcshim.hypervisor import eventloop
+
+
+class FakeLoop:
+    """libvirt's loop with one timer, and a clock."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.timers: list[tuple[int, Callable[[int, Any], None]]] = []
+        self.updates: list[tuple[int, int]] = []
+        self.registered = 0
+
+    def add(self, milliseconds: int, callback: Callable[[int, Any], None], _opaque: Any) -> int:
+        self.timers.append((milliseconds, callback))
+        return 7
+
+    def update(self, timer: int, milliseconds: int) -> None:
+        self.updates.append((timer, milliseconds))
+
+    def register(self) -> None:
+        self.registered += 1
+
+    def beat(self) -> None:
+        ((_, callback),) = self.timers
+        callback(7, None)
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> FakeLoop:
+    made = FakeLoop()
+    monkeypatch.setattr(eventloop, "time", SimpleNamespace(monotonic=lambda: made.now))
+    monkeypatch.setattr(eventloop, "_registered", False)
+    monkeypatch.setattr(eventloop, "_beats", False)
+    monkeypatch.setattr(eventloop, "_last_beat", float("-inf"))
+    monkeypatch.setattr(eventloop, "_run", lambda: None)
+    monkeypatch.setattr(libvirt, "virEventRegisterDefaultImpl", made.register)
+    monkeypatch.setattr(libvirt, "virEventAddTimeout", made.add)
+    monkeypatch.setattr(libvirt, "virEventUpdateTimeout", made.update)
+    return made
+
+
+def test_registered_once_and_beating_once(loop: FakeLoop) -> None:
+    for _ in range(3):
+        eventloop.ensure()
+    assert loop.registered == 1
+    assert [milliseconds for milliseconds, _ in loop.timers] == [0]
+
+
+def test_alive_while_it_beats(loop: FakeLoop) -> None:
+    assert not eventloop.alive()
+    eventloop.ensure()
+    assert not eventloop.alive()  # the timer has yet to fire
+    loop.beat()
+    assert eventloop.alive()
+    assert loop.updates == [(7, 1000)]
+    loop.now += 4.9
+    assert eventloop.alive()
+    loop.now += 0.2
+    assert not eventloop.alive()
+    loop.beat()
+    assert eventloop.alive()
+
+
+def test_a_loop_of_the_programs_own_is_not_replaced_but_watched(loop: FakeLoop) -> None:
+    eventloop.use_existing()
+    eventloop.ensure()
+    assert loop.registered == 0
+    assert not eventloop.alive()  # registered but not run
+    loop.beat()
+    assert eventloop.alive()
+
+
+def test_a_beat_that_never_was_is_not_a_recent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the clock says: it may begin at zero with the system."""
+    assert eventloop.__file__ is not None
+    spec = importlib.util.spec_from_file_location("fresh_eventloop", eventloop.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    fresh = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fresh)
+    monkeypatch.setattr(fresh, "time", SimpleNamespace(monotonic=lambda: 1.0))
+    assert not fresh.alive()
