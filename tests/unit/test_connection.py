@@ -623,21 +623,19 @@ def test_a_write_gets_through_when_eight_reading_connections_are_open(idle: int,
         assert len(connection._lanes) == 8
 
 
-def test_a_writer_that_waits_does_not_take_a_readers_turn(fake: FakeLibvirt) -> None:
+def test_a_writer_that_waits_does_not_take_a_readers_turn(fake: FakeLibvirt, gate: threading.Event) -> None:
     """A connection given back wakes everybody: the first to wake may be one that it is of no use to."""
-    fake.opener = lambda _name, write: libvirt_error(libvirt.VIR_ERR_AUTH_FAILED) if write else FakeConnect()
     connection = Connection("qemu:///system", timeout=5)
-    with ExitStack() as stack:
-        for _ in range(7):
-            stack.enter_context(connection.calls())
-        with connection.calls():
-            writers = [Waiting(connection, write=True) for _ in range(2)]
-            time.sleep(0.05)
-            readers = [Waiting(connection) for _ in range(2)]
-            time.sleep(0.05)
-        for reader in readers:
-            reader.got()
-        assert {type(writer.error()) for writer in writers} == {AccessDenied}
+    with connection.calls() as first:
+        fake.opener = hang_until(gate)
+        writers = [Waiting(connection, write=True) for _ in range(2)]
+        until(lambda: len(connection._changed._waiters) == 2)  # type: ignore[attr-defined]
+        readers = [Waiting(connection) for _ in range(2)]
+        until(lambda: len(connection._changed._waiters) == 4)  # type: ignore[attr-defined]
+    assert [reader.got() for reader in readers] == [first, first]  # while the open still hangs
+    gate.set()
+    for writer in writers:
+        assert writer.got() is not first
 
 
 def test_many_threads_mixed(fake: FakeLibvirt) -> None:
@@ -781,6 +779,40 @@ def test_the_embedded_driver_has_one_connection_for_all_threads(write: bool, fak
     with connection.calls() as one, connection.calls(write=True) as two:
         assert one is two
         assert Waiting(connection).got() is one  # nobody waits for anybody
+
+
+@pytest.mark.parametrize("uri", ["test+unix:///node.xml?socket=x", "test+tcp://host/node.xml"])
+def test_the_test_driver_behind_a_daemon_has_one_connection_for_one_thread_at_a_time(
+    uri: str, fake: FakeLibvirt
+) -> None:
+    """Each open of a file makes a node of its own, in the daemon too; and its client is libvirt's remote one."""
+
+    class Single(Exclusive):
+        def __init__(self) -> None:
+            super().__init__(uri)
+
+    fake.opener = lambda _name, _write: Single()
+    connection = Connection(uri, timeout=10)
+    errors: list[BaseException] = []
+
+    def work(number: int) -> None:
+        for _ in range(10):
+            try:
+                connection.call(lambda connect: connect.work(), write=number % 3 == 0)
+            except BaseException as error:  # noqa: BLE001 - judged below
+                errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(15)
+    assert not any(thread.is_alive() for thread in threads)
+    assert errors == []
+    assert sum(one.clashes for one in exclusives(fake)) == 0
+    assert len(connection._lanes) == 1
+    assert connection.writable
+    assert not connection.is_embedded
 
 
 # -- losing it ---------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from vpcshim.hypervisor import cpu
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.cpu import WINDOW, CpuSampler, _Track
 from vpcshim.hypervisor.errors import DomainBusy, HypervisorError, Unknowable
+from vpcshim.hypervisor.monitorstats import MonitorStats
 
 S = 10**9
 
@@ -123,7 +124,7 @@ class FakeStats:
 
 def sampler(monkeypatch: pytest.MonkeyPatch, share: float | None) -> tuple[CpuSampler, FakeStats, Clock]:
     clock = Clock(monkeypatch)
-    made = CpuSampler(Connection("test:///nowhere"))
+    made = CpuSampler(unused := Connection("test:///nowhere"), MonitorStats(unused))
     stats = FakeStats(clock, share)
     monkeypatch.setattr(made, "_stats", stats)
     return made, stats, clock
@@ -278,7 +279,7 @@ def test_the_thread_keeps_no_sampler_alive(is_open: bool, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(CpuSampler, "take", lambda _self: taken.set())
     before = set(threading.enumerate())
-    made = CpuSampler(Watched())  # type: ignore[arg-type]
+    made = CpuSampler(watched := Watched(), MonitorStats(watched))  # type: ignore[arg-type]
     made.start()
     assert looked.wait(5)
     assert taken.wait(5 if is_open else 0.1) is is_open

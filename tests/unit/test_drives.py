@@ -12,7 +12,8 @@ from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Counters, Reading
 from vpcshim.hypervisor.domainxml import DomainXml, parse
 from vpcshim.hypervisor.drives import DriveSweeper
-from vpcshim.hypervisor.errors import ConnectionLost, Unreadable
+from vpcshim.hypervisor.errors import ConnectionLost, Unreadable, Unsupported
+from vpcshim.hypervisor.monitorstats import MonitorStats
 
 A, B = "a" * 36, "b" * 36
 
@@ -39,7 +40,7 @@ class FakeStats:
 
 
 def sweeper(*answers: dict[str, dict[str, Any]] | Exception) -> tuple[DriveSweeper, FakeStats]:
-    made = DriveSweeper(Connection("test:///nowhere"))
+    made = DriveSweeper(MonitorStats(Connection("test:///nowhere")))
     stats = FakeStats(list(answers))
     made._stats = stats  # type: ignore[assignment]
     return made, stats
@@ -138,20 +139,23 @@ def test_a_machine_that_has_stopped_meanwhile_is_off() -> None:
 
 
 def test_a_driver_without_bulk_statistics() -> None:
-    made, _ = sweeper({A: {"state.state": 1}})
-    assert made.sweep({A: xml(disk("vda"))}) is None
+    made, stats = sweeper(Unsupported("bits 0x20 are not supported by this daemon"))
+    for _ in range(2):
+        assert made.sweep({A: xml(disk("vda"))}) is None
+        assert not made.supported
+    assert len(stats.groups) == 1, "it is asked once"
 
 
-def test_a_lone_guest_that_hangs_does_not_turn_it_off() -> None:
-    made, _ = sweeper({A: {}}, {A: block(("vda", 1, 2))}, {A: {}})
+def test_a_lone_guest_that_hangs_costs_its_own_drives() -> None:
+    made, _ = sweeper({A: {}}, {A: block(("vda", 1, 2))})
     machines = {A: xml(disk("vda"))}
-    assert made.sweep(machines) is None
+    swept = made.sweep(machines)
+    assert swept is not None
+    assert got(swept[A]) == [f"drive vda (disk) {WHY}"]
+    assert made.supported
     swept = made.sweep(machines)
     assert swept is not None
     assert got(swept[A]) == [Counters(1, 2)]
-    swept = made.sweep(machines)
-    assert swept is not None  # it is known now that the driver has them
-    assert got(swept[A]) == [f"drive vda (disk) {WHY}"]
 
 
 def test_trouble_of_the_connection_is_raised() -> None:

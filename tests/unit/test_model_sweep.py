@@ -103,9 +103,6 @@ def test_each_situation_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert account.name == machine.name()
 
 
-@pytest.mark.xfail(
-    reason="Server.sweep_disks takes what is wrong with the NICs for the drives' trouble too", strict=True
-)
 def test_a_machine_whose_nics_alone_are_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     app = application(Node(Machine(18, nics={"vnet0": BUSY}, drives=DRIVES)), monkeypatch, OPTIONS["default"])
     (account,) = model_sweep.sweep_all(app)

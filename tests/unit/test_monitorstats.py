@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("bounded")
 
 ACTIVE = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
 NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+ENFORCE = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
 PATIENCE = 0.05
 
 
@@ -67,7 +68,7 @@ def number(got: list[tuple[Any, dict[str, Any]]]) -> int:
 def test_one_call_where_nothing_hangs(connections: list[FakeConnection]) -> None:
     made = stats(connections)
     assert [number(made.read(8)), number(made.read(8))] == [1, 2]
-    assert connections[0].calls_made == [(8, ACTIVE | NOWAIT)] * 2
+    assert connections[0].calls_made == [(8, ACTIVE | NOWAIT | ENFORCE)] * 2
 
 
 def test_a_second_call_passes_the_first_that_is_stuck(connections: list[FakeConnection]) -> None:

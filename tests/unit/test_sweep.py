@@ -77,6 +77,7 @@ class FakeConnection:
         self.domains = {domain.UUIDString(): domain for domain in domains}
         self.saved: Sequence[FakeDomain] = ()
         self.is_local = local
+        self.is_single = False
         self.asked: list[Any] = []
         self.apart: list[str] = []
         self.threads: set[int] = set()
@@ -282,6 +283,13 @@ def test_several_connections_only_for_many_that_are_far(count: int, kept: int, l
     assert (connection.apart != []) is apart
     assert threading.get_ident() not in connection.threads
     assert len(connection.threads) <= 5
+
+
+def test_one_connection_where_there_may_be_no_second_one() -> None:
+    connection = FakeConnection([FakeDomain(number) for number in range(1, 31)], local=False)
+    connection.is_single = True
+    assert counted(sweep(connection)["m30"]) == [Counters(30, 60)]
+    assert connection.apart == []
 
 
 def test_bulk_counters_reach_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def test_sources(
     [
         ("kvm", True, "its QEMU process cannot be seen from here"),
         ("kvm", False, "its process is on another machine"),
-        ("test", True, "a domain of type test has no process of its own"),
+        ("test", True, "a domain of type test has no process"),
     ],
 )
 @pytest.mark.parametrize("record", [None, RunRecord(5)])

@@ -21,7 +21,7 @@ from typing import TypeGuard
 import libvirt
 
 from vpcshim.hypervisor.connection import Connection
-from vpcshim.hypervisor.errors import HypervisorError, Unknowable
+from vpcshim.hypervisor.errors import HypervisorError, Unknowable, Unsupported
 from vpcshim.hypervisor.monitorstats import MonitorStats
 
 logger = logging.getLogger(__name__)
@@ -59,9 +59,9 @@ class _Track:
 class CpuSampler:
     """The CPU samples of one connection's domains."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, stats: MonitorStats) -> None:
         self._connection = connection
-        self._stats = MonitorStats(connection)
+        self._stats = stats
         self._lock = threading.Lock()
         self._tracks: dict[str, _Track] = {}
         self._asked: set[str] = set()
@@ -152,20 +152,24 @@ class CpuSampler:
 
     def _take_all(self) -> bool:
         """One bulk sample; False when the driver has no bulk statistics."""
-        stats = self._stats.read(_GROUPS)
+        try:
+            stats = self._stats.read(_GROUPS)
+        except Unsupported as error:
+            logger.debug("no bulk CPU statistics: %s", error)
+            self._bulk = False
+            return False
+        self._bulk = True
         at = time.monotonic()
         found = {}
         for domain, values in stats:
             if "cpu.time" in values and "vcpu.current" in values:
                 found[domain.UUIDString()] = (domain.ID(), values["cpu.time"], values["vcpu.current"])
-        if stats:
-            self._bulk = bool(found) or self._bulk is True
         for uuid, (domain_id, cpu_ns, vcpus) in found.items():
             self._add(uuid, domain_id, at, cpu_ns, vcpus)
         for uuid in set(self._tracks) - set(found) if found else ():
             if uuid not in self._asked:
                 del self._tracks[uuid]
-        return self._bulk is not False
+        return True
 
     def _take_one(self, uuid: str, domain_id: int) -> None:
         with self._connection.domain(uuid) as domain:

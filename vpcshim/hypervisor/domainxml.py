@@ -61,7 +61,7 @@ class Disk(NamedTuple):
 
 
 class DomainXml:
-    """What is read of a domain's XML. It keeps no more than that: there may be one for each of thousands of domains.
+    """What is read of a domain's XML, and no more than that: there may be one for each of thousands of domains.
 
     Attributes:
         name: The domain's name.

@@ -7,15 +7,17 @@ Source: virConnectGetAllDomainStats, VIR_DOMAIN_STATS_BLOCK.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import libvirt
 
-from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Counters, DeviceRead, Reading
 from vpcshim.hypervisor.domainxml import Disk, DomainXml
-from vpcshim.hypervisor.errors import Unreadable
+from vpcshim.hypervisor.errors import Unreadable, Unsupported
 from vpcshim.hypervisor.monitorstats import MonitorStats
+
+logger = logging.getLogger(__name__)
 
 NAME = "bulk statistics"
 
@@ -23,9 +25,9 @@ NAME = "bulk statistics"
 class DriveSweeper:
     """The drives of one connection's running domains."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._stats = MonitorStats(connection)
-        self._supported: bool | None = None
+    def __init__(self, stats: MonitorStats) -> None:
+        self._stats = stats
+        self.supported = True
 
     def sweep(self, xmls: dict[str, DomainXml]) -> dict[str, Reading | None] | None:
         """The reading of every domain whose XML is given (None for one that is off by now).
@@ -37,13 +39,15 @@ class DriveSweeper:
         """
         if not any(xml.drives for xml in xmls.values()):
             return {uuid: Reading(xml, ()) for uuid, xml in xmls.items()}
-        if self._supported is False:
+        if not self.supported:
             return None
-        stats = {domain.UUIDString(): values for domain, values in self._stats.read(libvirt.VIR_DOMAIN_STATS_BLOCK)}
-        if self._supported is None:
-            if not any("block.count" in values for values in stats.values()):
-                return None  # the test driver leaves the fields out; so would a lone guest that hangs
-            self._supported = True
+        try:
+            found = self._stats.read(libvirt.VIR_DOMAIN_STATS_BLOCK)
+        except Unsupported as error:
+            logger.debug("no bulk statistics of drives: %s", error)
+            self.supported = False
+            return None
+        stats = {domain.UUIDString(): values for domain, values in found}
         # A guest whose monitor hangs is there without its fields; one that is not there has stopped.
         return {uuid: _reading(xml, stats[uuid]) if uuid in stats else None for uuid, xml in xmls.items()}
 

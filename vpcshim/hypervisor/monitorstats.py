@@ -21,7 +21,11 @@ Stats = list[tuple[libvirt.virDomain, dict[str, Any]]]
 
 _PATIENCE = 2.0
 _MOST_STUCK = 3
-_FLAGS = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+_FLAGS = (
+    libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
+    | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+    | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
+)
 
 
 class MonitorStats:
@@ -30,24 +34,29 @@ class MonitorStats:
     def __init__(self, connection: Connection, patience: float = _PATIENCE) -> None:
         self._connection = connection
         self._patience = patience
+        self._lock = threading.Lock()
         self._stuck: list[_Call] = []
 
     def read(self, groups: int) -> Stats:
         """The statistics of every running domain; one whose monitor hangs is there without them.
 
         Raises:
+            Unsupported: The driver has no such statistics.
             DomainBusy: Several monitors hang at once, more than are worth waiting for.
             HypervisorError: The connection is in trouble.
         """
-        self._stuck = [call for call in self._stuck if not call.done.is_set()]
-        while len(self._stuck) < _MOST_STUCK:
+        while True:
+            with self._lock:
+                self._stuck = [call for call in self._stuck if not call.done.is_set()]
+                if len(self._stuck) >= _MOST_STUCK:
+                    raise DomainBusy("the monitors of several guests do not answer")
             call = _Call(self._connection, groups)
             if call.done.wait(self._patience):
                 if call.error is not None:
                     raise call.error
                 return call.stats
-            self._stuck.append(call)
-        raise DomainBusy("the monitors of several guests do not answer")
+            with self._lock:
+                self._stuck.append(call)
 
 
 class _Call:

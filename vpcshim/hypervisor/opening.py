@@ -30,7 +30,7 @@ class Opened:
 
     @property
     def single(self) -> bool:
-        """Whether there may be no second one: libvirt's test driver makes a node of its own for each open of a file.
+        """Whether there may be no second one: libvirt's test driver makes a node for each open of a file.
 
         Behind a daemon, too; only its built-in node, `/default`, is the same for all.
         """

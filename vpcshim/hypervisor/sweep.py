@@ -8,7 +8,6 @@ to the kernel.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import libvirt
@@ -111,6 +110,8 @@ class Sweeper:
         missing = sum(self._layouts.kept(domain.UUIDString(), domain.ID()) is None for domain in domains)
         if missing < _WORTH_MORE_CONNECTIONS or self._connection.is_local or self._connection.is_single:
             return [_guarded(lambda: self._layouts.read(domain)) for domain in domains]  # noqa: B023
+        from concurrent.futures import ThreadPoolExecutor  # late: a local program never needs it
+
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             return list(pool.map(lambda domain: _guarded(lambda: self._read_apart(domain.UUIDString())), domains))
 

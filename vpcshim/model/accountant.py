@@ -21,6 +21,8 @@ from vpcshim.hypervisor.uptime import seconds_up
 from vpcshim.model import capacity
 from vpcshim.model.base import MachineObject
 from vpcshim.model.hresults import runs
+from vpcshim.model.options import ConnectionOptions
+from vpcshim.model.server import Server
 from vpcshim.model.totals import Field, into, out, total
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
@@ -63,17 +65,11 @@ class Accountant(
         return self._disks(into, "read bytes")
 
     def _network(self, field: Field, what: str) -> Decimal | SFalse:
-        return self._total(self._server.network(self._uuid, self._options.freshness), field, what)
+        reading = self._server.network(self._uuid, self._options.freshness)
+        return total_of(self._server, self._options, reading, field, what)
 
     def _disks(self, field: Field, what: str) -> Decimal | SFalse:
-        return self._total(self._server.disks(self._uuid), field, what)
-
-    def _total(self, reading: Reading | None, field: Field, what: str) -> Decimal | SFalse:
-        """A reading summed as this caller's options want it; the sweep of all machines comes here too."""
-        record = None
-        if reading is not None and not self._options.raw_counters:
-            record = self._server.runs.record(reading.xml)
-        return total(reading, record, field, what, skip_nics=self._options.unreadable_nics == "skip")
+        return total_of(self._server, self._options, self._server.disks(self._uuid), field, what)
 
     # -- time ----------------------------------------------------------------------------------------------
 
@@ -181,6 +177,14 @@ class Accountant(
             except Exception:
                 settings.write(domain, before)
                 raise
+
+
+def total_of(
+    server: Server, options: ConnectionOptions, reading: Reading | None, field: Field, what: str
+) -> Decimal | SFalse:
+    """A reading summed as a caller's options want it; a sweep of all machines comes here too. Raises as `total`."""
+    record = None if reading is None or options.raw_counters else server.runs.record(reading.xml)
+    return total(reading, record, field, what, skip_nics=options.unreadable_nics == "skip")
 
 
 def _check_scheduling(reserved: float, maximum: float, weight: int, most: float) -> None:

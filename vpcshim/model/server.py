@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from vpcshim.hypervisor.connection import Connection
@@ -15,6 +15,7 @@ from vpcshim.hypervisor.drives import DriveSweeper
 from vpcshim.hypervisor.errors import ConnectionLost, DomainGone, HypervisorError
 from vpcshim.hypervisor.events import Events
 from vpcshim.hypervisor.layouts import Layouts
+from vpcshim.hypervisor.monitorstats import MonitorStats
 from vpcshim.hypervisor.nics.reader import NicReader
 from vpcshim.hypervisor.runkeeper import RunKeeper
 from vpcshim.hypervisor.sweep import DomainFacts, Sweeper
@@ -42,10 +43,11 @@ class Server:
         self.runs.listen_to(self.events)
         self.nics = NicReader(self.connection, self.layouts)
         self._sweeper = Sweeper(self.connection, self.layouts, self.nics)
-        self._drives = DriveSweeper(self.connection)
+        monitors = MonitorStats(self.connection)
+        self._drives = DriveSweeper(monitors)
         self._sweep_lock = threading.Lock()
         self._last = Swept(float("-inf"), {})
-        self.cpu = CpuSampler(self.connection)
+        self.cpu = CpuSampler(self.connection, monitors)
         self.cpu.start()
         self.since = time.monotonic()
 
@@ -71,11 +73,13 @@ class Server:
         Raises:
             HypervisorError: The connection is in trouble.
         """
-        xmls = {facts.uuid: facts.nics.xml for facts in found if isinstance(facts.nics, Reading)}
-        swept: Mapping[str, Reading | HypervisorError | None] | None = self._drives.sweep(xmls)
-        if swept is None:
-            swept = {uuid: self._own_disks(uuid) for uuid in xmls}
-        return {facts.uuid: facts.nics if facts.uuid not in xmls else swept[facts.uuid] for facts in found}
+        on = {facts.uuid: facts.nics for facts in found if facts.nics is not None}
+        xmls = {uuid: nics.xml for uuid, nics in on.items() if isinstance(nics, Reading)}
+        swept: dict[str, Reading | HypervisorError | None] = {facts.uuid: None for facts in found}
+        swept.update(self._drives.sweep(xmls) or {})
+        # One by one: without bulk statistics, or where the NICs' trouble left no XML to tell the drives.
+        swept.update({uuid: self._own_disks(uuid) for uuid in on if uuid not in xmls or not self._drives.supported})
+        return swept
 
     def _own_disks(self, uuid: str) -> Reading | HypervisorError | None:
         try:

@@ -6,8 +6,10 @@ same, as the accountant's own member gives.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from vpcshim.com.errors import com_error
@@ -16,12 +18,14 @@ from vpcshim.com.object import Outcome, outcome_of
 from vpcshim.hypervisor.counters import DeviceRead, Reading
 from vpcshim.hypervisor.errors import HypervisorError, Unreadable
 from vpcshim.hypervisor.sweep import DomainFacts
-from vpcshim.model.accountant import Accountant
+from vpcshim.model.accountant import Accountant, total_of
 from vpcshim.model.application import Application
 from vpcshim.model.hresults import failure_of, is_running, vm_state
 from vpcshim.model.names import uuid_of
 from vpcshim.model.totals import Field, into, out
 from vpcshim.model.virtual_machine import VirtualMachine
+
+logger = logging.getLogger(__name__)
 
 
 class _Sum(NamedTuple):
@@ -157,7 +161,10 @@ def _sweep(application: Application, columns: Sequence[str], names: Sequence[str
         except HypervisorError as error:
             readings["drives"] = dict.fromkeys((one.uuid for one in facts), error)
     if "CPUUtilization" in columns:
-        server.cpu.prepare((one.uuid, one.id) for one in facts if one.id is not None and _is_on(one))
+        try:
+            server.cpu.prepare((one.uuid, one.id) for one in facts if one.id is not None and _is_on(one))
+        except HypervisorError as error:
+            logger.info("no CPU samples in advance: %s", error)  # each machine's own reading says what is wrong
     return Sweep([_account(application, one, columns, readings, at) for one in facts], unknown)
 
 
@@ -169,21 +176,16 @@ def _account(
     at: float,
 ) -> Account:
     on = _is_on(facts)
-    identity = (application._product_, application._server, application._options, facts.uuid)
-    accountant, machine = Accountant(*identity), VirtualMachine(*identity)
-
-    def value(column: str) -> Outcome:
+    values = {}
+    for column in columns:
         if column in _SUMS:
             summed = _SUMS[column]
-            reading = readings[summed.of][facts.uuid]
-            return outcome_of(accountant, _member(column), lambda _accountant: _sum(accountant, summed, reading))
-        # These two take more than a counter; the accountant knows how.
-        return outcome_of(
-            accountant, _member(column), _member(column).getter if on else lambda _accountant: S_FALSE
-        )
-
-    state = outcome_of(machine, _STATE, lambda _machine: vm_state(facts.state, facts.saved))
-    values = {column: value(column) for column in columns}
+            work = partial(_sum, summed=summed, reading=readings[summed.of][facts.uuid])
+        else:
+            # These two take more than a counter; the accountant knows how.
+            work = partial(_own if on else _off, column=column, uuid=facts.uuid)
+        values[column] = outcome_of(application, _member(column), work)
+    state = outcome_of(application, _STATE, lambda _application: vm_state(facts.state, facts.saved))
     reading = facts.nics if isinstance(facts.nics, Reading) else None
     return Account(facts.name, facts.uuid, state, values, at, facts.id if on else None, reading)
 
@@ -200,7 +202,16 @@ def _member(column: str) -> Member:
 _STATE: Member = VirtualMachine.State
 
 
-def _sum(accountant: Accountant, summed: _Sum, reading: Reading | HypervisorError | None) -> Any:
+def _sum(application: Application, summed: _Sum, reading: Reading | HypervisorError | None) -> Any:
     if isinstance(reading, HypervisorError):
         raise reading
-    return accountant._total(reading, summed.field, summed.what)
+    return total_of(application._server, application._options, reading, summed.field, summed.what)
+
+
+def _own(application: Application, column: str, uuid: str) -> Any:
+    accountant = Accountant(application._product_, application._server, application._options, uuid)
+    return _member(column).getter(accountant)
+
+
+def _off(_application: Application, column: str, uuid: str) -> Any:
+    return S_FALSE

@@ -8,6 +8,7 @@ guest does. (libvirt: virNetDevTapInterfaceStats, virNetDevTapCreateInBridgePort
 
 from __future__ import annotations
 
+import errno
 import weakref
 from collections.abc import Sequence
 
@@ -17,6 +18,8 @@ from vpcshim.hypervisor.rtnetlink import Link, LinkBytes, RtNetlink
 
 NAME = "host link"
 
+# Answers of a kernel without RTM_GETSTATS, or of a sandbox without netlink: they will not change.
+_NEVER = (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EPERM, errno.EACCES)
 _TAP_TYPES = ("bridge", "network", "ethernet")
 
 
@@ -39,8 +42,10 @@ class HostLinks:
             links = [link for proof in proofs for link in proof if isinstance(link, Link)]
             answers = iter(self._netlink.counters([link.number for link in links]))
         except OSError as error:
-            self._broken = f"the kernel does not tell link counters: {error}"
-            return [[self._broken] * len(xml.nics) for xml in domains]
+            why = f"the kernel does not tell link counters: {error}"
+            if error.errno in _NEVER:
+                self._broken = why
+            return [[why] * len(xml.nics) for xml in domains]
         return [
             [_as_guest(link, next(answers)) if isinstance(link, Link) else link for link in proof]
             for proof in proofs
