@@ -149,30 +149,45 @@ def check(vt: VT, value: Any) -> Any:
         TypeError: The value is of a type that this VARTYPE cannot hold.
         OverflowError: The value is out of the VARTYPE's range.
     """
+    checker = _CHECKERS.get(vt.value)
+    if checker is not None:
+        return checker(vt, value)
     if vt & VT.ARRAY:
         element = VT(vt & ~VT.ARRAY)
         if not isinstance(value, list | tuple):
             raise TypeError(f"{vt.label} holds a sequence, not {type(value).__name__}")
         return tuple(check(element, item) for item in value)
-    if vt in _INTEGER_RANGE:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"{vt.label} holds an int, not {type(value).__name__}")
-        low, high = _INTEGER_RANGE[vt]
-        if not low <= value <= high:
-            raise OverflowError(f"{decimal96.shown(value)} is out of the range of {vt.label}")
-        return value
-    if vt == VT.DECIMAL:
-        if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            raise TypeError(f"VT_DECIMAL holds a decimal.Decimal, not {type(value).__name__}")
-        decimal96.parts(value)
-        return Decimal(value)
-    if vt == VT.R8:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"VT_R8 holds a float, not {type(value).__name__}")
-        return float(value)
     return _check_other(vt, value)
 
 
+def _check_integer(vt: VT, value: Any) -> Any:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{vt.label} holds an int, not {type(value).__name__}")
+    low, high = _INTEGER_RANGE[vt]
+    if not low <= value <= high:
+        raise OverflowError(f"{decimal96.shown(value)} is out of the range of {vt.label}")
+    return value
+
+
+def _check_decimal(_vt: VT, value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise TypeError(f"VT_DECIMAL holds a decimal.Decimal, not {type(value).__name__}")
+    decimal96.parts(value)
+    return value if isinstance(value, Decimal) else Decimal(value)
+
+
+def _check_real(_vt: VT, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"VT_R8 holds a float, not {type(value).__name__}")
+    return float(value)
+
+
+# By the number: this is on the path of every call, and looking up an enumeration's member hashes its name.
+_CHECKERS: dict[int, Callable[[VT, Any], Any]] = {
+    **{vt.value: _check_integer for vt in _INTEGER_RANGE},
+    VT.DECIMAL.value: _check_decimal,
+    VT.R8.value: _check_real,
+}
 _HOLDS: dict[VT, type] = {VT.BSTR: str, VT.BOOL: bool, VT.DATE: datetime}
 
 

@@ -19,7 +19,6 @@ import time
 import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
 
 import libvirt
 
@@ -117,6 +116,7 @@ class Connection:
         self._attempt: Attempt | None = None
         self._hooks: list[Hook] = []
         self._uri: str | None = None
+        self._local = False
         self._keepalive: bool | None = None
         if not timeout >= 1:
             raise ValueError(f"a timeout is at least 1 second, not {timeout:g}")
@@ -185,8 +185,7 @@ class Connection:
         A socket named in the URI may be forwarded from elsewhere: what is then read of this machine has to
         prove that it is the domain's.
         """
-        parts = urlsplit(self._uri or "none://elsewhere")
-        return not parts.hostname and parts.scheme.partition("+")[2] in ("", "unix")
+        return self._local
 
     @property
     def is_embedded(self) -> bool:
@@ -355,7 +354,7 @@ class Connection:
             return None
         self._attempt = None
         lane = _Lane(attempt.opened)
-        self._uri = lane.opened.uri
+        self._uri, self._local = lane.opened.uri, lane.opened.local
         self._lanes.append(lane)
         return lane
 

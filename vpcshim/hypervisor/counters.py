@@ -6,7 +6,7 @@ does not count it: that is "not known" and never enters a sum.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
 from typing import NamedTuple
 
@@ -133,6 +133,16 @@ class Reading(NamedTuple):
 
     xml: DomainXml
     devices: tuple[DeviceRead, ...]
+
+
+def offered_reading(xml: DomainXml, offers: Sequence[Offer]) -> Reading | None:
+    """The reading that offers alone make up; None where a device needs to be asked for itself."""
+    found = []
+    for nic, offer in zip(xml.nics, offers, strict=True):
+        if offer.counters is None:
+            return None
+        found.append(DeviceRead(nic, offer.counters, offer.source, offer.declined))
+    return Reading(xml, tuple(found))
 
 
 # The live XML: with True it is to come from libvirt itself.

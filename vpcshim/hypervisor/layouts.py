@@ -38,7 +38,7 @@ class Layouts:
             else:
                 self._kept.pop(uuid, None)
 
-    def kept(self, uuid: str, domain_id: int) -> DomainXml | None:
+    def kept(self, uuid: str, domain_id: int | None) -> DomainXml | None:
         """The XML of that run of the domain if it is kept and vouched for."""
         xml = self._kept.get(uuid)
         return xml if xml is not None and xml.id == domain_id and self._events.complete else None

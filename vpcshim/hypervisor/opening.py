@@ -29,6 +29,12 @@ class Opened:
         return self.uri.startswith("test:/")
 
     @property
+    def local(self) -> bool:
+        """Whether the hypervisor is on this machine, as far as the URI tells."""
+        parts = urlsplit(self.uri)
+        return not parts.hostname and parts.scheme.partition("+")[2] in ("", "unix")
+
+    @property
     def single(self) -> bool:
         """Whether there may be no second one: libvirt's test driver makes a node for each open of a file.
 

@@ -53,7 +53,7 @@ class RunKeeper:
 
     def record(self, xml: DomainXml) -> RunRecord | None:
         """What is known of the present run of the domain, None where nothing is."""
-        if xml.id is None:
+        if xml.id is None or (xml.run is None and not self._unwritten):
             return None
         written = runrecord.read(xml, self._boot_id())
         ours = self._unwritten.get((xml.uuid, xml.id))

@@ -118,7 +118,8 @@ def write(domain: libvirt.virDomain, record: RunRecord) -> None:
     if record.boot_id is not None:
         element.set("boot", record.boot_id)
     if record.started is not None:
-        element.set("started", f"{record.started:.3f}")
+        # Rounded down: a start in the future, if only by half a millisecond, would be an age below zero.
+        element.set("started", f"{math.floor(record.started * 1000) / 1000:.3f}")
     for key, counters in record.baseline.items():
         child = etree.SubElement(element, "counters", key=key)
         for name, value in (("into", counters.into), ("out", counters.out)):

@@ -8,12 +8,12 @@ to the kernel.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import libvirt
 
 from vpcshim.hypervisor.connection import Connection
-from vpcshim.hypervisor.counters import Reading
+from vpcshim.hypervisor.counters import Reading, offered_reading
 from vpcshim.hypervisor.domainxml import DomainXml
 from vpcshim.hypervisor.errors import ConnectionFailed, ConnectionLost, HypervisorError, classify, translated
 from vpcshim.hypervisor.layouts import Layouts
@@ -48,6 +48,23 @@ class DomainFacts(NamedTuple):
     nics: Reading | HypervisorError | None
 
 
+class _Found(NamedTuple):
+    """A domain of the bulk answer, with what its handle knows without a call."""
+
+    domain: libvirt.virDomain
+    name: str
+    uuid: str
+    id: int | None
+    state: int
+    values: dict[str, Any]
+
+
+def _found(domain: libvirt.virDomain, values: dict[str, Any]) -> _Found:
+    number = domain.ID()
+    state = values.get("state.state", libvirt.VIR_DOMAIN_NOSTATE)
+    return _Found(domain, domain.name(), domain.UUIDString(), number if number >= 0 else None, state, values)
+
+
 class Sweeper:
     """Sweeps one connection."""
 
@@ -71,49 +88,37 @@ class Sweeper:
         """
         with self._connection.calls() as connect:
             stats, refusal = self._bulk.read(connect, with_nics=self._nics.asks_bulk)
-            found = [
-                (domain, values, values.get("state.state", libvirt.VIR_DOMAIN_NOSTATE))
-                for domain, values in stats
-                if wanted is None or wanted(domain.name())
-            ]
-            on = [(domain, values) for domain, values, state in found if is_running(state, domain.ID() >= 0)]
-            xmls = self._xmls([domain for domain, _ in on])
-            readable = [
-                (domain, xml, refusal or bulk.nics_of(values))
-                for (domain, values), xml in zip(on, xmls, strict=True)
-                if isinstance(xml, DomainXml)
-            ]
-            offers = self._nics.offers([xml for _, xml, _ in readable], [counted for _, _, counted in readable])
-            readings: dict[str, Reading | HypervisorError | None] = {
-                domain.UUIDString(): xml
-                for (domain, _), xml in zip(on, xmls, strict=True)
-                if isinstance(xml, HypervisorError)
-            }
-            for (domain, xml, _), offered in zip(readable, offers, strict=True):
-                readings[domain.UUIDString()] = _guarded(lambda: self._nics.read(domain, xml, offered))  # noqa: B023
-            saved = _saved(connect) if len(on) < len(found) else frozenset()
-            return [
-                DomainFacts(
-                    domain.name(),
-                    domain.UUIDString(),
-                    domain.ID() if domain.ID() >= 0 else None,
-                    state,
-                    domain.UUIDString() in saved,
-                    readings.get(domain.UUIDString()),
+            found = [_found(domain, values) for domain, values in stats if wanted is None or wanted(domain.name())]
+            on = [one for one in found if is_running(one.state, one.id is not None)]
+            readings: dict[str, Reading | HypervisorError | None] = {}
+            readable = []
+            for one, xml in zip(on, self._xmls(on), strict=True):
+                if isinstance(xml, HypervisorError):
+                    readings[one.uuid] = xml
+                else:
+                    readable.append((one, xml))
+            offers = self._nics.offers(
+                [xml for _, xml in readable], [refusal or bulk.nics_of(one.values) for one, _ in readable]
+            )
+            for (one, xml), offered in zip(readable, offers, strict=True):
+                readings[one.uuid] = offered_reading(xml, offered) or _guarded(
+                    lambda: self._nics.read(one.domain, xml, offered)  # noqa: B023
                 )
-                for domain, _, state in found
-            ]
+            saved = _saved(connect) if len(on) < len(found) else frozenset()
+        return [
+            DomainFacts(one.name, one.uuid, one.id, one.state, one.uuid in saved, readings.get(one.uuid))
+            for one in found
+        ]
 
-    def _xmls(self, domains: list[libvirt.virDomain]) -> list[DomainXml | HypervisorError]:
+    def _xmls(self, on: list[_Found]) -> list[DomainXml | HypervisorError]:
         """The live XML of each; those that are not kept are asked for several at a time where a call travels."""
-
-        missing = sum(self._layouts.kept(domain.UUIDString(), domain.ID()) is None for domain in domains)
+        missing = sum(self._layouts.kept(one.uuid, one.id) is None for one in on)
         if missing < _WORTH_MORE_CONNECTIONS or self._connection.is_local or self._connection.is_single:
-            return [_guarded(lambda: self._layouts.read(domain)) for domain in domains]  # noqa: B023
+            return [_guarded(lambda: self._layouts.read(one.domain)) for one in on]  # noqa: B023
         from concurrent.futures import ThreadPoolExecutor  # late: a local program never needs it
 
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            return list(pool.map(lambda domain: _guarded(lambda: self._read_apart(domain.UUIDString())), domains))
+            return list(pool.map(lambda one: _guarded(lambda: self._read_apart(one.uuid)), on))
 
     def _read_apart(self, uuid: str) -> DomainXml:
         """The live XML, over a connection that another thread does not wait on."""

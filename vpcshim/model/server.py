@@ -102,8 +102,10 @@ class Server:
         Raises:
             HypervisorError: The machines cannot be listed.
         """
+        if freshness <= 0:
+            return self.sweep_some(None)
         with self._sweep_lock:
-            if freshness <= 0 or time.monotonic() - self._last.at > freshness:
+            if time.monotonic() - self._last.at > freshness:
                 self._last = self.sweep_some(None)
             return self._last
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import libvirt
 
@@ -78,28 +79,34 @@ class NicReader:
             xmls: The domains' live XML.
             counted: For each of them the bulk counters by host device, or why there are none.
         """
-        links: Sequence[Sequence[Counters | str]]
-        if not self.asks_links and counted is None:
-            nothing = Offer(None, "", (f"{hostlinks.NAME}: {_why_no_links(self._connection)}", _ALONE))
-            return [[nothing] * len(xml.nics) for xml in xmls]
+        bulks = counted if counted is not None else [_ALONE] * len(xmls)
         if self.asks_links:
             links = self._links.read(xmls)
-        else:
-            why = _why_no_links(self._connection)
-            links = [[why] * len(xml.nics) for xml in xmls]
-        bulks = counted if counted is not None else [_ALONE] * len(xmls)
+            return [
+                [_best(nic, link, some) for nic, link in zip(xml.nics, of, strict=True)]
+                for xml, of, some in zip(xmls, links, bulks, strict=True)
+            ]
+        why = _why_no_links(self._connection)
         return [
-            [_best(nic, link, some) for nic, link in zip(xml.nics, of, strict=True)]
-            for xml, of, some in zip(xmls, links, bulks, strict=True)
+            # One object does for all that have nothing: there may be tens of thousands of NICs.
+            [_nothing(why, some)] * len(xml.nics)
+            if isinstance(some, str)
+            else [_best(nic, why, some) for nic in xml.nics]
+            for xml, some in zip(xmls, bulks, strict=True)
         ]
+
+
+@lru_cache(maxsize=64)
+def _nothing(link: str, counted: str) -> Offer:
+    return Offer(None, "", (f"{hostlinks.NAME}: {link}", counted))
 
 
 def _best(nic: Nic, link: Counters | str, counted: Mapping[str, Counters] | str) -> Offer:
     if isinstance(link, Counters):
         return Offer(link, hostlinks.NAME, ())
-    declined = (f"{hostlinks.NAME}: {link}",)
     if isinstance(counted, str):
-        return Offer(None, "", (*declined, counted))
+        return _nothing(link, counted)
+    declined = (f"{hostlinks.NAME}: {link}",)
     found = None if nic.target is None else counted.get(nic.target)
     if found is None:
         return Offer(None, "", (*declined, f"{bulk.NAME}: the driver left this NIC out"))
