@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 # Where a call travels, XML that is not kept is asked for over several connections at once.
 _CONNECTIONS = 5
-_WORTH_MORE_CONNECTIONS = 20
+_WORTH_MORE_CONNECTIONS = 60
 
 
 class DomainFacts(NamedTuple):
