@@ -31,6 +31,11 @@ LOST = (libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_FROM_RPC)
 OFF = libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE | libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
 
 
+@pytest.fixture(autouse=True)
+def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_module, "_WORTH_MORE_CONNECTIONS", 20)
+
+
 def uuid_of(number: int) -> str:
     return f"00000000-0000-0000-0000-{number:012}"
 
