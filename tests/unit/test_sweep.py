@@ -11,6 +11,7 @@ import libvirt
 import pytest
 
 from tests.unit.fakes import libvirt_error, nic
+from vpcshim.hypervisor import sweep as sweep_module
 from vpcshim.hypervisor.counters import Counters, Offer, Reading, read_all
 from vpcshim.hypervisor.domainxml import DomainXml, parse
 from vpcshim.hypervisor.errors import (
