@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -333,3 +336,67 @@ def test_identity(three_nics: Guest, server: VirtualServer) -> None:
     assert vm.File == f"/etc/libvirt/qemu/{three_nics.name}.xml"
     assert server.FindVirtualMachine("no such machine") is None
     assert 0 <= server.UpTime < 3600
+
+
+def test_a_run_is_not_mistaken_for_another_of_the_same_id(
+    three_nics: Guest, private_libvirtd: PrivateLibvirtd, server: VirtualServer
+) -> None:
+    """Ids begin again with the daemon: a baseline that a saved image carries is not that of the restored run."""
+    vm = machine(server, three_nics)
+    three_nics.send_frames(1, 1, 60)
+    settled(vm.Accountant, 60)
+    vm.Reset()
+    run = three_nics.domain.ID()
+    three_nics.domain.managedSave()
+    del vm, server
+    for _ in range(3):
+        private_libvirtd.restart()
+        connection = private_libvirtd.open()
+        connection.lookupByName(three_nics.name).create()
+        domain = connection.lookupByName(three_nics.name)
+        if domain.ID() == run:
+            break
+        domain.managedSave()
+        connection.close()
+    assert domain.ID() == run
+    three_nics.domain = domain
+    vm = machine(vpcshim.CreateObject("VirtualServer.Application", URI), three_nics)
+    # A restored QEMU announces itself on each NIC, with more than the 60 bytes of the earlier run's baseline.
+    wait_until(lambda: tap_counters("shimtap0").rx_bytes > 60, 10, "the guest's NICs announce themselves")
+    wait_until(lambda: vm.Accountant.NetworkBytesSent == on_the_taps(three_nics), 3, "nothing is taken off")
+
+
+def test_a_reset_by_a_raw_reader_is_a_reset_for_the_others(three_nics: Guest, server: VirtualServer) -> None:
+    vm = machine(server, three_nics)
+    three_nics.send_frames(0, 10, 100)
+    settled(vm.Accountant, 1000)
+    raw = machine(vpcshim.CreateObject("VirtualServer.Application", URI, raw_counters=True), three_nics)
+    raw.Reset()
+    assert raw.Accountant.NetworkBytesSent == 1000
+    assert vm.Accountant.NetworkBytesSent == 0
+    assert elsewhere(three_nics) == "0"
+
+
+def test_a_hung_guest_does_not_hold_up_the_baseline_of_another(
+    guest_factory: GuestFactory, guest_maker: GuestMaker, server: VirtualServer, host_bridge: str, mac: Mac
+) -> None:
+    def make(name: str) -> Guest:
+        disk = Disk("vda", guest_maker.make_disk(name, 4))
+        return guest_factory(nics=(Nic("bridge", mac(), host_bridge),), disks=(disk,))
+
+    hung, other = make("hung.raw"), make("other.raw")
+    for guest in (hung, other):
+        guest.send_frames(0, 10, 100)
+        settled(machine(server, guest).Accountant, 1000)
+    pid = int(Path(f"/run/libvirt/qemu/{hung.name}.pid").read_text())
+    hung.domain.reset()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        other.domain.reset()
+        wait_until(lambda: machine(server, other).Accountant.NetworkBytesSent == 0, 10, "the other's baseline")
+        began = time.monotonic()
+        with pytest.raises(vpcshim.ComError):
+            _ = machine(server, hung).Accountant.DiskBytesRead
+        assert time.monotonic() - began < 10
+    finally:
+        os.kill(pid, signal.SIGCONT)

@@ -475,6 +475,8 @@ def test_doctor_is_content(tmp_path: Path) -> None:
         ("qemu+unix:///system?socket=/nonexistent/sock", "no daemon", "systemctl start libvirtd"),
         ("://", "bad URI", "qemu:///system"),
         ("nope:///system", "bad URI", "no driver of that name"),
+        ("qemu+ssh://[::1/system", "bad URI", "qemu:///system"),
+        ("test://[::1/default", "bad URI", "qemu:///system"),
         ("qemu+tcp://127.0.0.1:1/system", "no connection by tcp", "libvirtd-tcp.socket"),
     ],
 )
@@ -486,6 +488,63 @@ def test_doctor_without_a_connection(uri: str, kind: str, remedy: str) -> None:
     assert opened["text"].startswith(f"{kind}: ")
     assert remedy in opened["remedy"]
     assert result.stderr == ""
+
+
+BAD_XML = """
+import sys, libvirt
+from vpcshim.cli.main import main
+from vpcshim.hypervisor.errors import BadXml
+{patch}
+sys.exit(main())
+"""
+BAD_LISTED = """
+real = libvirt.virDomain.XMLDesc
+libvirt.virDomain.XMLDesc = lambda self, *args: "<domain" if self.name() == "db01" else real(self, *args)
+"""
+BAD_NICS = """
+from vpcshim.hypervisor.nics.reader import NicReader
+real = NicReader.read
+def read(self, domain, *args):
+    if domain.name() == "db01":
+        raise BadXml("not XML")
+    return real(self, domain, *args)
+NicReader.read = read
+"""
+
+
+@pytest.mark.parametrize(("patch", "check", "running"), [(BAD_LISTED, "machines", 2), (BAD_NICS, "NICs", 3)])
+def test_doctor_goes_on_after_a_machine_with_bad_xml(node: str, patch: str, check: str, running: int) -> None:
+    code = BAD_XML.format(patch=patch)
+    arguments = [sys.executable, "-c", code, "-c", node, "doctor", "--json"]
+    result = subprocess.run(arguments, capture_output=True, text=True, timeout=60, env=environment(), check=False)
+    checks = json.loads(result.stdout)
+    (warned,) = (one for one in checks if (one["check"], one["status"]) == (check, "warn"))
+    assert warned["text"].startswith("db01: ")
+    assert any(one["text"] == f"4, of which {running} are running" for one in checks)
+    assert any("web01" in one["text"] for one in checks if one["check"] == "UpTime")
+
+
+STEERING = "evil&#x9b;31m"  # XML has no ESC; U+009B is the same as ESC [
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        ("accountant",),
+        ("accountant", "--csv"),
+        ("accountant", "--json"),
+        ("accountant", "--explain"),
+        ("accountant", "--watch", "0.3"),
+        ("accountant", "--csv", "--watch", "0.3"),
+        ("doctor",),
+    ],
+)
+def test_a_name_cannot_steer_the_terminal(tmp_path: Path, form: tuple[str, ...]) -> None:
+    node = write_node(tmp_path / "evil.xml", machine(STEERING, 1, devices=UNCOUNTED))
+    columns = ("--columns", "net-sent") if form[0] == "accountant" else ()
+    _, shown = on_terminal("-c", node, *form, *columns, seconds=3, width=200)
+    assert "\x9b" not in shown
+    assert re.search(r"evil\\(x|u00)9b31m", shown)
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("accountant", "-h"), ("api", "-h"), ("doctor", "-h")])

@@ -10,10 +10,11 @@ import time
 import pytest
 
 from tests.testdriver.support import PRODUCTS, accountant, code_of, machine
-from vpcshim import HRESULT
+from vpcshim import HRESULT, ComError
 from vpcshim.com.member import Product
 from vpcshim.hypervisor import domainxml, runrecord
 from vpcshim.hypervisor.events import Event, Kind
+from vpcshim.model.virtual_machine import VirtualMachine
 from vpcshim.testing import Machine, Node, NodeBuilder
 
 everywhere = pytest.mark.parametrize("product", PRODUCTS, ids=[product.value for product in PRODUCTS])
@@ -97,7 +98,44 @@ def test_a_reset_by_others_is_a_matter_of_the_event(vpcshim_node: NodeBuilder) -
         uuid = domain.UUIDString()
     assert vm.Accountant.NetworkBytesSent > SINCE_RESET  # the test driver tells nobody of it
     vm._server.runs._on_event(Event(Kind.REBOOT, uuid, (), time.time()))
+    deadline = time.monotonic() + 5
+    while vm.Accountant.NetworkBytesSent >= SINCE_RESET:
+        assert time.monotonic() < deadline
+
+
+def taken(vm: VirtualMachine, seen: float, *, stalled: bool = False) -> None:
+    vm._server.runs.was_reset(vm._uuid, seen, stalled=stalled)
+
+
+def test_a_reset_heard_of_late_does_not_replace_a_newer_baseline(vpcshim_node: NodeBuilder) -> None:
+    vm = machine(vpcshim_node("web"), "web")
+    before = time.time()
+    vm.Reset()
+    first = record_of(vm)
+    taken(vm, before)
+    assert record_of(vm) == first
+
+
+@pytest.mark.parametrize(("ago", "stalled"), [(30.0, False), (0.0, True)])
+def test_a_reset_heard_of_too_late_is_an_error_and_no_number(
+    vpcshim_node: NodeBuilder, ago: float, stalled: bool
+) -> None:
+    node = vpcshim_node("web")
+    vm = machine(node, "web")
+    taken(vm, time.time() - ago, stalled=stalled)
+    for member in ("NetworkBytesSent", "NetworkBytesReceived", "DiskBytesRead", "DiskBytesWritten"):
+        with pytest.raises(ComError, match="at the last reset is not known") as caught:
+            getattr(vm.Accountant, member)
+        assert caught.value.scode == HRESULT.DISP_E_EXCEPTION
+    raw = node.application(raw_counters=True).FindVirtualMachine("web")
+    assert raw.Accountant.NetworkBytesSent > 0
+    vm.Reset()
     assert vm.Accountant.NetworkBytesSent < SINCE_RESET
+
+
+def record_of(vm: VirtualMachine) -> object:
+    with vm._domain() as domain:
+        return vm._server.runs.record(domainxml.parse(domain.XMLDesc()))
 
 
 def test_a_paused_machine_may_be_reset(vpcshim_node: NodeBuilder) -> None:

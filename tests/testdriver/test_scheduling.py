@@ -149,6 +149,29 @@ def test_half_a_refusal_is_undone(vpcshim_node: NodeBuilder, monkeypatch: pytest
     assert account.ReservedSystemCapacity == 7.0
 
 
+def test_a_limit_of_the_whole_machine_counts_and_is_lifted(
+    vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = accountant(vpcshim_node(Machine("web", vcpus=2), cpus=4), "web")
+    scheduler = Scheduler(monkeypatch)
+    for values in scheduler.places.values():
+        values.update(global_period=100_000, global_quota=20_000)
+    assert account.MaximumSystemCapacity == 5.0
+    account.SetSchedulingParameters(0, 25, 200)
+    assert account.MaximumSystemCapacity == 25.0
+    assert {values["global_quota"] for values in scheduler.places.values()} == {-1}
+
+
+def test_no_weight_is_set(vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = accountant(vpcshim_node(Machine("web", vcpus=2), cpus=4), "web")
+    untuned = dict.fromkeys(("cpu_shares", "vcpu_period", "vcpu_quota", "global_period", "global_quota"), 0)
+    Scheduler(monkeypatch).places[LIVE].update(untuned)
+    with pytest.raises(ComError, match="no weight is set, and the host's default applies") as caught:
+        _ = account.RelativeWeight
+    assert caught.value.scode == HRESULT.DISP_E_EXCEPTION
+    assert account.MaximumSystemCapacity == 50.0
+
+
 def test_virtual_pc_has_none_of_it(vpcshim_node: NodeBuilder) -> None:
     account = accountant(vpcshim_node("web"), "web", VPC)
     for name in ("RelativeWeight", "SetSchedulingParameters", "MaximumSystemCapacity"):

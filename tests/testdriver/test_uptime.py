@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import libvirt
 import pytest
@@ -34,7 +35,8 @@ def eventually(holds: Callable[[], bool]) -> bool:
 def recorded(node: Node, name: str, record: RunRecord) -> None:
     """Put a record of a run into the live metadata, as another process would."""
     with node.connection() as connect:
-        runrecord.write(connect.lookupByName(name), record)
+        boot_id = record.boot_id or runrecord.local_boot_id()
+        runrecord.write(connect.lookupByName(name), replace(record, boot_id=boot_id))
 
 
 def id_of(node: Node, name: str) -> int:

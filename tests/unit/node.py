@@ -145,6 +145,12 @@ class Node(FakeConnect):
         present = [one for one in self.machines if not one.gone and (one.on or not active)]
         return [(Handle(one), one.stats(groups)) for one in present]
 
+    def domainListGetStats(
+        self, handles: list[Handle], groups: int, flags: int
+    ) -> list[tuple[Handle, dict[str, Any]]]:
+        uuids = [handle.UUIDString() for handle in handles]
+        return [pair for pair in self.getAllDomainStats(groups, flags) if pair[0].UUIDString() in uuids]
+
     def listAllDomains(self, flags: int = 0) -> list[Handle]:
         if flags & libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE:
             return [Handle(one) for one in self.machines if one.saved and not one.on]

@@ -230,6 +230,17 @@ def test_csv_has_a_field_under_each_header(rates: bool) -> None:
     assert "UpTime.rate" not in line
 
 
+def test_csv_names_cannot_steer_the_terminal_and_are_kept_otherwise() -> None:
+    for name, shown in (
+        ("\x1b[2Jx", r"\x1b[2Jx"),
+        ("a\n\x9bb", r"a\n\x9bb"),
+        ("=1+1  x", "=1+1  x"),
+        ("@é", "@é"),
+    ):
+        line = render.csv_line(render.machine(row(name), COLUMNS), COLUMNS, rates=False)
+        assert line[1] == shown
+
+
 # -- notes and order ---------------------------------------------------------------------------------------
 
 
@@ -274,7 +285,7 @@ def test_plain_tables_align() -> None:
 
 
 def test_text_of_others_cannot_steer_the_terminal() -> None:
-    assert one_line("a\x1b[31m\n b\t\u202ec") == "a?[31m b ?c"
+    assert one_line("a\x1b[31m\n b\t\u202ec") == r"a\x1b[31m b \u202ec"
 
 
 @pytest.mark.parametrize("name", ["net-sent", "NET-SENT", "NetworkBytesSent", " networkbytessent "])

@@ -1123,3 +1123,41 @@ def test_a_connection_that_dies_while_it_is_taken_into_use(fake: FakeLibvirt) ->
     assert not connection.is_open
     fake.opener = lambda _name, _write: FakeConnect()
     touch(connection)
+
+
+# -- the end of the process, and its forks -----------------------------------------------------------------
+
+
+def test_a_forked_child_forgets_the_parents_connections_without_a_word(fake: FakeLibvirt) -> None:
+    connection = Connection("qemu:///system")
+    undone: list[str] = []
+    connection.on_open(lambda _connect: lambda: undone.append("hook"))
+    first = touch(connection)
+    connection._forget()
+    assert not connection.is_open
+    assert undone == ["hook"]
+    assert first.unregistered == 0
+    second = touch(connection)
+    assert second is not first
+    assert len(fake.opens) == 2
+
+
+def test_a_fork_amid_calls_sends_nothing_when_they_end(fake: FakeLibvirt) -> None:
+    connection = Connection("qemu:///system")
+    with connection.calls():
+        (made,) = fake.made
+        connection._forget()
+    assert made.unregistered == 0
+    assert not connection.is_open
+
+
+def test_at_exit_the_connections_are_taken_out_of_it(fake: FakeLibvirt) -> None:
+    connection = Connection("qemu:///system")
+    touch(connection, write=True)
+    with connection.calls():
+        free, used = connection._hand_over()
+    assert (len(free), len(used)) == (0, 1)
+    assert not connection.is_open
+    touch(connection)
+    free, used = connection._hand_over()
+    assert (len(free), len(used)) == (1, 0)

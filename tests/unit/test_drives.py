@@ -31,7 +31,7 @@ class FakeStats:
         self.answers = answers
         self.groups: list[int] = []
 
-    def read(self, groups: int) -> list[tuple[FakeDomain, dict[str, Any]]]:
+    def read(self, groups: int, _uuids: object = None) -> list[tuple[FakeDomain, dict[str, Any]]]:
         self.groups.append(groups)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -40,7 +40,7 @@ class FakeStats:
 
 
 def sweeper(*answers: dict[str, dict[str, Any]] | Exception) -> tuple[DriveSweeper, FakeStats]:
-    made = DriveSweeper(MonitorStats(Connection("test:///nowhere")))
+    made = DriveSweeper(unused := Connection("test:///nowhere"), MonitorStats(unused))
     stats = FakeStats(list(answers))
     made._stats = stats  # type: ignore[assignment]
     return made, stats
@@ -147,7 +147,8 @@ def test_a_driver_without_bulk_statistics() -> None:
 
 
 def test_a_lone_guest_that_hangs_costs_its_own_drives() -> None:
-    made, _ = sweeper({A: {}}, {A: block(("vda", 1, 2))})
+    hung: dict[str, dict[str, Any]] = {A: {}}
+    made, _ = sweeper(*[hung] * 5, {A: block(("vda", 1, 2))})
     machines = {A: xml(disk("vda"))}
     swept = made.sweep(machines)
     assert swept is not None

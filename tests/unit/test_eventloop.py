@@ -44,6 +44,10 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> FakeLoop:
     monkeypatch.setattr(eventloop, "_registered", False)
     monkeypatch.setattr(eventloop, "_beats", False)
     monkeypatch.setattr(eventloop, "_last_beat", float("-inf"))
+    for name in ("_lock", "_gate", "_thread", "_timer", "_inherited", "_forking", "_turning"):
+        monkeypatch.setattr(eventloop, name, getattr(eventloop, name))
+    monkeypatch.setattr(eventloop, "_thread", None)
+    monkeypatch.setattr(eventloop, "_inherited", False)
     monkeypatch.setattr(eventloop, "_run", lambda: None)
     monkeypatch.setattr(libvirt, "virEventRegisterDefaultImpl", made.register)
     monkeypatch.setattr(libvirt, "virEventAddTimeout", made.add)
@@ -80,6 +84,38 @@ def test_a_loop_of_the_programs_own_is_not_replaced_but_watched(loop: FakeLoop) 
     assert not eventloop.alive()  # registered but not run
     loop.beat()
     assert eventloop.alive()
+
+
+def test_a_forked_childs_loop_is_begun_anew_without_what_was_inherited(
+    loop: FakeLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[tuple[str, int]] = []
+    monkeypatch.setattr(libvirt, "virEventAddHandle", lambda *_: 3)
+    monkeypatch.setattr(libvirt, "virEventRemoveHandle", lambda number: removed.append(("handle", number)))
+    monkeypatch.setattr(libvirt, "virEventRemoveTimeout", lambda number: removed.append(("timer", number)))
+    eventloop.ensure()
+    loop.beat()
+    loop.timers.clear()
+    assert removed == []
+    eventloop._in_child()
+    assert not eventloop.alive()
+    assert removed == []  # left to the first who needs a loop
+    eventloop.ensure()
+    assert removed == [*(("handle", n) for n in (1, 2, 3)), *(("timer", n) for n in range(1, 8))]
+    assert not eventloop.alive()
+    loop.timers.pop(0)  # what told the last number
+    loop.beat()
+    assert eventloop.alive()
+
+
+def test_a_programs_own_loop_is_left_alone_in_a_child(loop: FakeLoop) -> None:
+    eventloop.use_existing()
+    eventloop.ensure()
+    loop.beat()
+    eventloop._in_child()
+    assert not eventloop.alive()
+    eventloop.ensure()
+    assert loop.registered == 0
 
 
 def test_a_beat_that_never_was_is_not_a_recent_one(monkeypatch: pytest.MonkeyPatch) -> None:

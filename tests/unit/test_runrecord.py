@@ -68,7 +68,7 @@ def test_write_calls_libvirt_for_the_running_domain() -> None:
     assert kind == libvirt.VIR_DOMAIN_METADATA_ELEMENT
     assert (prefix, uri) == ("vpcshim-run", RUN_NS)
     assert flags == libvirt.VIR_DOMAIN_AFFECT_LIVE
-    assert text == (f'<run domain="5" boot="{BOOT}" started="1.000"><counters key="drive:vda" into="1"/></run>')
+    assert text == (f'<run domain="5" boot="{BOOT}" started="1.000000"><counters key="drive:vda" into="1"/></run>')
 
 
 COUNTS = st.none() | st.integers(0, 2**96)
@@ -82,10 +82,12 @@ KEYS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn"
     st.dictionaries(KEYS, st.builds(Counters, COUNTS, COUNTS), max_size=5),
 )
 def test_round_trip(number: int, boot: str | None, started: float | None, baseline: dict[str, Counters]) -> None:
-    record = RunRecord(number, boot, started, baseline)
+    record = RunRecord(number, boot, started, baseline, "12.345", 17.5, frozenset({"drives"}))
     domain = FakeDomain(domain_xml())
     runrecord.write(domain, record)
-    assert runrecord.read(live(as_libvirt_prints(domain), number), BOOT) == record
+    assert runrecord.read(live(as_libvirt_prints(domain), number), boot, "12.345") == record
+    assert runrecord.read(live(as_libvirt_prints(domain), number), boot) == record
+    assert runrecord.read(live(as_libvirt_prints(domain), number), boot, "13.345") is None
 
 
 @pytest.mark.parametrize(
@@ -104,9 +106,10 @@ def test_a_record_of_another_run_is_void(number: int | None, boot: str | None, f
     assert (runrecord.read(live(PRINTED, number), boot) is not None) is found
 
 
-def test_a_record_of_a_writer_elsewhere_is_keyed_by_the_domain_id_alone() -> None:
+def test_a_record_of_a_writer_elsewhere_holds_elsewhere_only() -> None:
     elsewhere = PRINTED.replace(f' boot="{BOOT}"', "")
-    record = runrecord.read(live(elsewhere), BOOT)
+    assert runrecord.read(live(elsewhere), BOOT) is None
+    record = runrecord.read(live(elsewhere), None)
     assert record is not None
     assert record.boot_id is None
 

@@ -64,6 +64,10 @@ WANTED = {"cpu_shares": 5, "vcpu_period": 100_000, "vcpu_quota": 25_000}
         ({"cpu_shares": 2, "vcpu_period": 50_000, "vcpu_quota": 100_000}, Tuning(2, 2.0)),
         ({"cpu_shares": 2}, Tuning(2, None)),
         ({"weight": 50}, Tuning(50, None)),
+        ({"cpu_shares": 0, "vcpu_period": 0, "vcpu_quota": 0}, Tuning(None, None)),
+        ({"cpu_shares": 2, "global_period": 100_000, "global_quota": 150_000}, Tuning(2, None, 1.5)),
+        ({"cpu_shares": 2, "global_period": 100_000, "global_quota": -1}, Tuning(2, None)),
+        ({"cpu_shares": 2, "global_period": 0, "global_quota": 0}, Tuning(2, None)),
     ],
 )
 def test_read(values: dict[str, int], expected: Tuning) -> None:
@@ -75,10 +79,10 @@ def test_read_without_a_weight() -> None:
         scheduler.read(FakeScheduled({LIVE: {"cap": 1}}))
 
 
-@pytest.mark.parametrize("places", [(CONFIG,), (LIVE,), (CONFIG, LIVE)])
+@pytest.mark.parametrize("places", [(CONFIG,), (LIVE,), (LIVE, CONFIG)])
 def test_write_goes_where_the_domain_is(places: tuple[int, ...]) -> None:
     domain = FakeScheduled({place: parameters() for place in places})
-    scheduler.write(domain, Tuning(5, 0.25))
+    scheduler.write(domain, 5, 0.25)
     assert domain.sets == list(places)
     for place in places:
         assert domain.places[place] == parameters() | WANTED
@@ -89,15 +93,44 @@ def test_write_is_both_or_neither() -> None:
     for refused in (CONFIG, LIVE):
         domain = FakeScheduled({CONFIG: parameters(11), LIVE: parameters(12)}, {refused: error})
         with pytest.raises(libvirt.libvirtError) as caught:
-            scheduler.write(domain, Tuning(5, 0.25))
+            scheduler.write(domain, 5, 0.25)
         assert caught.value is error
         assert domain.places == {CONFIG: parameters(11), LIVE: parameters(12)}
+
+
+def test_write_lifts_a_limit_of_the_whole_domain() -> None:
+    limited = parameters() | {"global_period": 100_000, "global_quota": 10_000}
+    domain = FakeScheduled({CONFIG: dict(limited), LIVE: dict(limited)})
+    scheduler.write(domain, 5, 0.25)
+    assert domain.places[CONFIG] == domain.places[LIVE] == limited | WANTED | {"global_quota": -1}
+    refused = {CONFIG: libvirt_error(libvirt.VIR_ERR_OPERATION_FAILED)}
+    domain = FakeScheduled({CONFIG: dict(limited), LIVE: dict(limited)}, refused)
+    with pytest.raises(libvirt.libvirtError):
+        scheduler.write(domain, 5, 0.25)
+    assert domain.sets == [LIVE, CONFIG, LIVE]
+    assert domain.places == {CONFIG: limited, LIVE: limited}
+
+
+def test_write_never_puts_an_unset_weight_back() -> None:
+    # libvirt would keep it in the definition as a weight of 0, and the kernel takes that for the least there is.
+    domain = FakeScheduled({CONFIG: parameters(0), LIVE: parameters()}, {LIVE: libvirt_error(1)})
+    with pytest.raises(libvirt.libvirtError):
+        scheduler.write(domain, 5, 0.25)
+    assert domain.sets == [LIVE]
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "whole", "percent"),
+    [(None, None, 50), (0.5, None, 25), (None, 0.4, 10), (0.5, 0.4, 10), (0.1, 0.4, 5), (None, 9.0, 50)],
+)
+def test_the_lower_limit_counts(ceiling: float | None, whole: float | None, percent: float) -> None:
+    assert capacity.percent_of_limits(ceiling, whole, 2, 4) == percent
 
 
 def test_write_changes_nothing_where_one_place_lacks_a_parameter() -> None:
     domain = FakeScheduled({CONFIG: parameters(), LIVE: {"cpu_shares": 1}})
     with pytest.raises(Unsupported, match="vcpu_period, vcpu_quota"):
-        scheduler.write(domain, Tuning(5, 0.25))
+        scheduler.write(domain, 5, 0.25)
     assert domain.sets == []
 
 
@@ -109,7 +142,7 @@ def test_write_where_the_driver_does_not_know_the_flag(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(domain, "schedulerParametersFlags", refuse)
     with pytest.raises(Unsupported, match="unsupported flags"):
-        scheduler.write(domain, Tuning(5, 0.25))
+        scheduler.write(domain, 5, 0.25)
 
 
 CPUS = st.integers(1, 1024)
@@ -138,12 +171,12 @@ def test_percent_to_quota_and_back(host: tuple[float, int, int]) -> None:
     ceiling = capacity.ceiling_of_percent(percent, vcpus, cpus)
     if ceiling is None:
         assert percent == capacity.allowable(vcpus, cpus)
-    written = scheduler._parameters(Tuning(7, ceiling))
+    written = scheduler._parameters(7, ceiling)
     assert written["cpu_shares"] == 7
     assert 1_000 <= written["vcpu_period"] <= 1_000_000
     assert written["vcpu_quota"] == -1 or written["vcpu_quota"] >= 1_000  # libvirt's bounds
     back = scheduler.read(FakeScheduled({LIVE: written}))
-    got = capacity.percent_of_ceiling(back.ceiling, vcpus, cpus)
+    got = capacity.percent_of_limits(back.ceiling, back.whole, vcpus, cpus)
     # A quota is whole microseconds of a tenth of a second, and at least a thousandth of one CPU per vCPU.
     grain = 100 * vcpus / cpus / 100_000
     smallest = 100 * vcpus / cpus / 1_000
@@ -154,8 +187,8 @@ def test_percent_to_quota_and_back(host: tuple[float, int, int]) -> None:
 @given(hosts())
 def test_no_limit_is_the_allowable_maximum(host: tuple[float, int, int]) -> None:
     _, vcpus, cpus = host
-    assert capacity.percent_of_ceiling(None, vcpus, cpus) == capacity.allowable(vcpus, cpus)
-    assert capacity.percent_of_ceiling(50.0, vcpus, cpus) == capacity.allowable(vcpus, cpus)
+    assert capacity.percent_of_limits(None, None, vcpus, cpus) == capacity.allowable(vcpus, cpus)
+    assert capacity.percent_of_limits(50.0, None, vcpus, cpus) == capacity.allowable(vcpus, cpus)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +204,7 @@ def test_no_limit_is_the_allowable_maximum(host: tuple[float, int, int]) -> None
     ],
 )
 def test_quotas(percent: float, vcpus: int, cpus: int, period: int, quota: int) -> None:
-    written = scheduler._parameters(Tuning(1, capacity.ceiling_of_percent(percent, vcpus, cpus)))
+    written = scheduler._parameters(1, capacity.ceiling_of_percent(percent, vcpus, cpus))
     assert (written["vcpu_period"], written["vcpu_quota"]) == (period, quota)
 
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import libvirt
 
 from vpcshim._version import __version__
-from vpcshim.cli.remedies import diagnose
+from vpcshim.cli.remedies import diagnose, split
 from vpcshim.hypervisor import domainxml, eventloop, runrecord, scheduler
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Counters
@@ -105,7 +104,8 @@ class Examination:
         yield opened
         if opened.unconnected:
             uri = self._options.uri
-            if uri is None or (":/" in uri and not urlsplit(uri).hostname):
+            parts = None if uri is None else split(uri)
+            if uri is None or (":/" in uri and parts is not None and not parts.hostname):
                 yield self._kvm()
             return
         self._server = self._reader.uri or self._server
@@ -221,9 +221,8 @@ class Examination:
                 try:
                     if domain.isActive():
                         running.append(_Machine(domain, domainxml.parse(domain.XMLDesc())))
-                except libvirt.libvirtError as error:
-                    told = translated(error)
-                    yield self._check("machines", Status.WARN, f"{domain.name()}: {told}")
+                except (HypervisorError, libvirt.libvirtError) as error:
+                    yield self._check("machines", Status.WARN, f"{domain.name()}: {_told(error)}")
             running.sort(key=lambda machine: machine.xml.name.casefold())
             yield self._check("machines", Status.OK, f"{len(everything)}, of which {len(running)} are running")
             if running:
@@ -238,8 +237,8 @@ class Examination:
             name = machine.xml.name
             try:
                 reading = reader.read(machine.domain, machine.xml)
-            except libvirt.libvirtError as error:
-                yield self._check("NICs", Status.WARN, f"{name}: {translated(error)}")
+            except (HypervisorError, libvirt.libvirtError) as error:
+                yield self._check("NICs", Status.WARN, f"{name}: {_told(error)}")
                 continue
             for device, got, source, declined in () if reading is None else reading.devices:
                 why = str(got) if isinstance(got, Unreadable) else _missing(device, got)
@@ -284,9 +283,8 @@ class Examination:
             try:
                 answers[Status.OK, read(machine)].append(machine.xml.name)
             except (HypervisorError, libvirt.libvirtError) as error:
-                told = translated(error) if isinstance(error, libvirt.libvirtError) else error
                 # Without the machine's name the same trouble of many machines is one line.
-                text = str(told).replace(machine.xml.name, "it", 1)
+                text = str(_told(error)).replace(machine.xml.name, "it", 1)
                 answers[Status.WARN, text].append(machine.xml.name)
         for (status, text), names in answers.items():
             yield self._check(topic, status, f"{_some(names)}: {text}", None if status is Status.OK else remedy)
@@ -325,6 +323,10 @@ _MAY_NOT_WRITE = (
 def _bare(error: HypervisorError) -> str:
     """The error without what the line's topic says already."""
     return str(error).removeprefix("cannot connect to ")
+
+
+def _told(error: HypervisorError | libvirt.libvirtError) -> HypervisorError:
+    return translated(error) if isinstance(error, libvirt.libvirtError) else error
 
 
 def _some(names: list[str]) -> str:

@@ -6,7 +6,7 @@ import logging
 
 import click
 
-from vpcshim.cli.text import one_line
+from vpcshim.cli.text import escaped, one_line
 
 
 class _Lines(logging.Handler):
@@ -23,7 +23,8 @@ class _Lines(logging.Handler):
             text = f"{record.levelname.lower()}: {record.name}: {text}"
         click.echo(f"vpcshim: {text}", err=True)
         if self._verbose and record.exc_info:
-            click.echo(logging.Formatter().formatException(record.exc_info), err=True)
+            lines = logging.Formatter().formatException(record.exc_info).split("\n")
+            click.echo("\n".join(map(escaped, lines)), err=True)
 
 
 def set_up(verbose: bool) -> None:

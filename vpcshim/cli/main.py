@@ -7,6 +7,7 @@ server that cannot be reached; 70, a defect of vpcshim; 130, interrupted; 141, t
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import sys
@@ -86,6 +87,11 @@ def cli(settings: Settings) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    if sys.stdout is None or sys.stderr is None:
+        return UNREADABLE  # there is nobody to tell
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's encoding lacks must not cut a report in the middle.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         result = cli.main(args=arguments, prog_name="vpcshim", standalone_mode=False)
     except click.ClickException as error:

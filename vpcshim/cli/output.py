@@ -16,7 +16,7 @@ from vpcshim.cli.collect import Report, Row
 from vpcshim.cli.columns import Column
 from vpcshim.cli.errors import complain
 from vpcshim.cli.rates import Rates
-from vpcshim.cli.text import aligned
+from vpcshim.cli.text import aligned, one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -221,7 +221,9 @@ class Terminal:
             table.show(self._console, table.Grid(reports if self._with_host else [], rows, layout))
         elif not any(report.unknown for report in reports) and not _failures(reports):
             hosts = ", ".join(report.host for report in reports)
-            self._console.print(f"There are no virtual machines on {hosts}.", markup=False, highlight=False)
+            self._console.print(
+                f"There are no virtual machines on {one_line(hosts)}.", markup=False, highlight=False
+            )
         _Complaints().say(render.notes(reports, self._columns, with_host=self._with_host))
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import libvirt
 
@@ -54,6 +54,14 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM)
 _URI_CODES = (libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_INTERNAL_ERROR)
 
 
+def split(uri: str) -> SplitResult | None:
+    """The parts of a URI; None when it is not well-formed."""
+    try:
+        return urlsplit(uri)
+    except ValueError:
+        return None
+
+
 def diagnose(error: HypervisorError, uri: str | None, timeout: float) -> Diagnosis:
     """Tell apart why a connection failed: by libvirt's code, and the errno that it passes on in int1."""
     cause = error.__cause__
@@ -67,7 +75,9 @@ def diagnose(error: HypervisorError, uri: str | None, timeout: float) -> Diagnos
         return Diagnosis("no permission", _NO_PERMISSION)
     if error.code == libvirt.VIR_ERR_UNKNOWN_HOST:
         return Diagnosis("unknown host", "check the host's name")
-    parts = urlsplit(uri or "")
+    parts = split(uri or "")
+    if parts is None:
+        return Diagnosis("bad URI", f"the host in it is not one; {_BAD_URI}")
     transport = parts.scheme.partition("+")[2]
     if transport in ("ssh", "libssh", "libssh2") or (uri and "/" not in uri and error.code not in _URI_CODES):
         host = parts.hostname or uri
@@ -78,7 +88,7 @@ def diagnose(error: HypervisorError, uri: str | None, timeout: float) -> Diagnos
         # libvirt hands a driver that it does not know to the daemon, and misses that.
         return Diagnosis("bad URI", f"libvirt has no driver of that name; {_BAD_URI}")
     if error.domain == libvirt.VIR_FROM_RPC and number in _ABSENT:
-        return Diagnosis("no daemon", _start(uri))
+        return Diagnosis("no daemon", _start(parts))
     if error.code in _URI_CODES:
         return Diagnosis("bad URI", _BAD_URI)
     return Diagnosis("failed", "look at the daemon's log: journalctl -u libvirtd (or -u virtqemud)")
@@ -89,8 +99,7 @@ def _of_network(transport: str) -> str:
     return socket if transport == "tcp" else f"{socket}; certificates as in libvirt.org/kbase/tlscerts.html"
 
 
-def _start(uri: str | None) -> str:
-    parts = urlsplit(uri or "qemu:///system")
+def _start(parts: SplitResult) -> str:
     if parts.path.startswith("/session"):
         return "the session daemon starts by itself once libvirt's daemons (libvirtd or virtqemud) are installed"
     driver = parts.scheme.partition("+")[0] or "qemu"

@@ -24,7 +24,7 @@ from typing import Any
 from vpcshim.cli.collect import Report, Row
 from vpcshim.cli.columns import Column
 from vpcshim.cli.rates import Rates
-from vpcshim.cli.text import one_line
+from vpcshim.cli.text import escaped, one_line
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import Outcome
 from vpcshim.constants import VMVMState
@@ -222,7 +222,7 @@ def csv_header(columns: Sequence[Column], *, rates: bool) -> list[str]:
 def csv_line(document: dict[str, Any], columns: Sequence[Column], *, rates: bool) -> list[Any]:
     """A line of CSV from the JSON of a machine or server; what is null there is empty."""
     keys = ("host", "name", "uuid", "state", "state_number", "hresult", "code")
-    line = [document[key] for key in keys]
+    line = [escaped(part) if isinstance(part, str) else part for part in map(document.get, keys)]
     errors = {document["error"]: None}
     for column in columns:
         value = document[column.member]

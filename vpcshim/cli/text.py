@@ -6,8 +6,15 @@ from collections.abc import Iterable, Sequence
 
 
 def one_line(text: str) -> str:
-    """The text on one line, without control characters: libvirt's messages and machines' names are others' text."""
-    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    """The text on one line, as `escaped`."""
+    return escaped(" ".join(text.split()))
+
+
+def escaped(text: str) -> str:
+    r"""The text with its control characters as `\x1b`: libvirt's messages and machines' names are others' text."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def aligned(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:

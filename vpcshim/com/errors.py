@@ -73,6 +73,11 @@ class ComError(Exception):
         super().__init__(hresult, strerror, excepinfo, argerr)
 
     @property
+    def argerror(self) -> int | None:
+        """`argerr` by the name that pywin32 documents."""
+        return self.argerr
+
+    @property
     def scode(self) -> int:
         """The member's own HRESULT where there is one, else `hresult`."""
         return self.excepinfo[5] if self.excepinfo and self.excepinfo[5] else self.hresult

@@ -13,7 +13,11 @@ Sources: virConnectOpen, virConnectSetKeepAlive, virConnectRegisterCloseCallback
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import logging
+import os
+import queue
 import threading
 import time
 import weakref
@@ -40,6 +44,7 @@ Hook = Callable[[libvirt.virConnect], Callable[[], None]]
 
 DEFAULT_TIMEOUT = 6.0
 _MOST = 8
+_AT_EXIT = 1.0
 
 
 class _Lane:
@@ -49,10 +54,11 @@ class _Lane:
         busy: Whether a thread has it for itself; it begins with the one that sets it up.
         gone: Whether it was dropped; whoever still has it lets go of it when it gives it back.
         hooked: How many of the hooks were called with it.
-        undo: What to do before it is let go.
+        undo: What to do before it is let go; what the hooks left comes first.
+        watched: Whether the last of it is libvirt's close callback.
     """
 
-    __slots__ = ("busy", "connect", "gone", "hooked", "opened", "undo")
+    __slots__ = ("busy", "connect", "gone", "hooked", "opened", "undo", "watched")
 
     def __init__(self, opened: Opened) -> None:
         self.opened = opened
@@ -61,6 +67,7 @@ class _Lane:
         self.gone = False
         self.hooked = 0
         self.undo: list[Callable[[], Any]] = []
+        self.watched = False
 
 
 class _Calls(Generic[T]):
@@ -120,6 +127,7 @@ class Connection:
         self._keepalive: bool | None = None
         if not timeout >= 1:
             raise ValueError(f"a timeout is at least 1 second, not {timeout:g}")
+        _living.add(self)
 
     # -- calls ---------------------------------------------------------------------------------------------
 
@@ -223,6 +231,40 @@ class Connection:
         # libvirt's callbacks hold a connection: without this it would stay open for good.
         for lane in self._lanes:
             _let_go(lane)
+
+    def _hand_over(self) -> tuple[list[_Lane], list[_Lane]]:
+        """At exit: its connections, taken from it, that nobody uses, and those that a thread is using."""
+        locked = self._changed.acquire(timeout=_AT_EXIT / 4)
+        try:
+            lanes, self._lanes = self._lanes, []
+            attempt, self._attempt = self._attempt, None
+            self._events_on = None
+            if attempt is not None and attempt.opened is not None:
+                lanes.append(_Lane(attempt.opened))
+                lanes[-1].busy = False
+            for lane in lanes:
+                lane.gone = True
+            return [lane for lane in lanes if not lane.busy], [lane for lane in lanes if lane.busy]
+        finally:
+            if locked:
+                self._changed.release()
+
+    def _forget(self) -> None:
+        """In a forked child: the connections are the parent's, so nothing is sent over them, no farewell either."""
+        lanes, self._lanes = self._lanes, []
+        attempt, self._attempt = self._attempt, None
+        self._changed = threading.Condition()
+        self._events_on = None
+        _keep_for_good(attempt)
+        for lane in lanes:
+            _keep_for_good(lane.connect)
+            undo, lane.undo = lane.undo, []
+            _keep_for_good(undo)
+            lane.gone = True
+            # What the hooks kept is void. Their calls to libvirt would go to the parent's daemon: they find a stub.
+            lane.connect.domainEventDeregisterAny = _nothing
+            for step in undo[: -1 if lane.watched else None]:
+                step()
 
     def close(self) -> None:
         """Drop the connections; a later call opens a new one. Calls under way are not disturbed."""
@@ -356,6 +398,7 @@ class Connection:
         lane = _Lane(attempt.opened)
         self._uri, self._local = lane.opened.uri, lane.opened.local
         self._lanes.append(lane)
+        _at_exit.ready()
         return lane
 
     def _failed(self, attempt: Attempt) -> BaseException:
@@ -403,6 +446,7 @@ class Connection:
         try:
             lane.connect.registerCloseCallback(closed, None)
             lane.undo.append(lane.connect.unregisterCloseCallback)
+            lane.watched = True
         except libvirt.libvirtError as error:
             if classify(error) is not Unsupported:
                 raise
@@ -448,6 +492,13 @@ class Connection:
 
 def _let_go(lane: _Lane) -> None:
     """Undo what was hooked to a connection: it closes with the last reference, which libvirt's callbacks hold."""
+    if _at_exit.over:
+        _keep_for_good(lane)
+    else:
+        _undo(lane)
+
+
+def _undo(lane: _Lane) -> None:
     undo, lane.undo = lane.undo, []
     for step in undo:
         try:
@@ -461,3 +512,77 @@ def _is_alive(connect: libvirt.virConnect) -> bool:
         return bool(connect.isAlive())
     except libvirt.libvirtError as error:
         return classify(error) is Unsupported  # a driver that cannot tell
+
+
+# -- the end of the process, and its forks ---------------------------------------------------------------------
+
+
+def _keep_for_good(it: object) -> None:
+    """Never let it be finalized: for libvirt's handles that would be a call to the daemon."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(it))
+
+
+def _nothing(*_arguments: object) -> None:
+    return None
+
+
+class _AtExit:
+    """Closes what is open when the process ends, in a thread that may be left behind with a frozen daemon.
+
+    It is started beforehand: from Python 3.12 on, none can be started at exit.
+    """
+
+    def __init__(self) -> None:
+        self.over = False
+        self._lock = threading.Lock()
+        self._work: queue.SimpleQueue[list[_Lane]] | None = None
+        self._done = threading.Event()
+
+    def ready(self) -> None:
+        with self._lock:
+            if self._work is None:
+                self._work = queue.SimpleQueue()
+                self._done = threading.Event()
+                threading.Thread(
+                    target=_close_all, args=(self._work, self._done), name="vpcshim exit", daemon=True
+                ).start()
+
+    def forked(self) -> None:
+        """In the child there is no thread."""
+        self._lock = threading.Lock()
+        self._work = None
+
+    def run(self) -> None:
+        idle: list[_Lane] = []
+        for connection in tuple(_living):
+            free, used = connection._hand_over()
+            idle += free
+            _keep_for_good(used)  # whoever has it may hold it up
+        self.over = True
+        if idle and self._work is not None:
+            self._work.put(idle)
+            del idle, free  # from here on they are the thread's alone
+            self._done.wait(_AT_EXIT)
+        else:
+            _keep_for_good(idle)
+
+
+def _close_all(work: queue.SimpleQueue[list[_Lane]], done: threading.Event) -> None:
+    lanes = work.get()
+    while lanes:
+        lane = lanes.pop()
+        _undo(lane)
+        del lane
+    done.set()
+
+
+def _in_child() -> None:
+    _at_exit.forked()
+    for connection in tuple(_living):
+        connection._forget()
+
+
+_living: weakref.WeakSet[Connection] = weakref.WeakSet()
+_at_exit = _AtExit()
+atexit.register(_at_exit.run)
+os.register_at_fork(after_in_child=_in_child)

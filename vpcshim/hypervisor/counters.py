@@ -137,6 +137,8 @@ class Reading(NamedTuple):
 
 def offered_reading(xml: DomainXml, offers: Sequence[Offer]) -> Reading | None:
     """The reading that offers alone make up; None where a device needs to be asked for itself."""
+    if xml.id is None:
+        return None
     found = []
     for nic, offer in zip(xml.nics, offers, strict=True):
         if offer.counters is None:

@@ -32,6 +32,7 @@ class Nic(NamedTuple):
         type: bridge, network, ethernet, user, direct, hostdev, ...
         mac: Its MAC address in lower case; "" where the XML has none.
         target: The host's device (`<target dev>`), None where the XML names none.
+        alias: libvirt's name for the device within the domain; "" where the XML names none.
         address: What interfaceStats is asked with: the target, else the MAC if no other NIC has it, else None.
     """
 
@@ -40,6 +41,7 @@ class Nic(NamedTuple):
     mac: str
     target: str | None
     address: str | None
+    alias: str = ""
 
     @property
     def label(self) -> str:
@@ -53,6 +55,7 @@ class Disk(NamedTuple):
 
     target: str
     device: str
+    alias: str = ""
 
     @property
     def label(self) -> str:
@@ -135,20 +138,22 @@ class DomainXml:
 
 
 def _nics(devices: etree._Element) -> tuple[Nic, ...]:
-    found: list[tuple[str, str, str | None]] = []
+    found: list[tuple[str, str, str | None, str]] = []
     for element in devices.iterchildren("interface"):
-        mac, target = "", None
-        for child in element.iterchildren("target", "mac"):
+        mac, target, alias = "", None, ""
+        for child in element.iterchildren("target", "mac", "alias"):
             if child.tag == "target":
                 target = child.get("dev") or None
-            else:
+            elif child.tag == "mac":
                 mac = (child.get("address") or "").lower()
-        found.append((element.get("type") or "", mac, target))
+            else:
+                alias = child.get("name") or ""
+        found.append((element.get("type") or "", mac, target, alias))
     # Only a NIC without a host device is asked for by its MAC address, and then it has to be the only one.
-    macs = Counter(mac for _, mac, _ in found) if any(target is None for _, _, target in found) else Counter[str]()
+    macs = Counter(one[1] for one in found) if any(one[2] is None for one in found) else Counter[str]()
     return tuple(
-        Nic(position, kind, mac, target, target or (mac if mac and macs[mac] == 1 else None))
-        for position, (kind, mac, target) in enumerate(found, 1)
+        Nic(position, kind, mac, target, target or (mac if mac and macs[mac] == 1 else None), alias)
+        for position, (kind, mac, target, alias) in enumerate(found, 1)
     )
 
 
@@ -157,8 +162,14 @@ def _drives(devices: etree._Element) -> tuple[Disk, ...]:
     for element in devices.iterchildren("disk"):
         device = element.get("device") or "disk"
         if device != "floppy":
-            target = next(element.iterchildren("target"), None)
-            drives.append(Disk("" if target is None else target.get("dev") or "", device))
+            target, alias = (next(element.iterchildren(tag), None) for tag in ("target", "alias"))
+            drives.append(
+                Disk(
+                    "" if target is None else target.get("dev") or "",
+                    device,
+                    "" if alias is None else alias.get("name") or "",
+                )
+            )
     return tuple(drives)
 
 

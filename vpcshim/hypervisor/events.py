@@ -45,12 +45,14 @@ class Event:
         uuid: The domain's.
         details: What libvirt's callback was given beside the domain: (event, detail) for LIFECYCLE.
         seen: When it arrived, seconds since the epoch.
+        stalled: Whether the event loop had stood still before: then it may have happened long before.
     """
 
     kind: Kind
     uuid: str
     details: tuple[Any, ...]
     seen: float
+    stalled: bool = False
 
 
 Listener = Callable[[Event], None]
@@ -138,7 +140,7 @@ def _callback(
         uuid = domain.UUIDString()
         for hint in first:
             hint(uuid)
-        events.put(Event(kind, uuid, details[:-1], time.time()))
+        events.put(Event(kind, uuid, details[:-1], time.time(), eventloop.stalled()))
 
     return arrived
 

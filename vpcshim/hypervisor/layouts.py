@@ -18,6 +18,9 @@ from vpcshim.hypervisor import domainxml
 from vpcshim.hypervisor.domainxml import DomainXml
 from vpcshim.hypervisor.events import Events
 
+# The drivers that were seen to send these events; another may accept a registration and send nothing.
+_TOLD_BY_EVENTS = ("qemu", "kvm", "test")
+
 
 class Layouts:
     """The kept XML of one connection's running domains."""
@@ -58,6 +61,6 @@ class Layouts:
         xml = domainxml.parse(domain.XMLDesc())
         with self._lock:
             # An event that arrived meanwhile may be of a change that this XML does not show yet.
-            if xml.id is not None and before == self._changes:
+            if xml.id is not None and xml.driver in _TOLD_BY_EVENTS and before == self._changes:
                 self._kept[uuid] = xml
         return xml

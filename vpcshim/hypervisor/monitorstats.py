@@ -10,6 +10,7 @@ Source: virConnectGetAllDomainStats, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import libvirt
@@ -20,12 +21,9 @@ from vpcshim.hypervisor.errors import DomainBusy
 Stats = list[tuple[libvirt.virDomain, dict[str, Any]]]
 
 _PATIENCE = 2.0
-_MOST_STUCK = 3
-_FLAGS = (
-    libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
-    | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
-    | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
-)
+_MOST_STUCK = 5
+_ACTIVE = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
+_FLAGS = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
 
 
 class MonitorStats:
@@ -37,8 +35,8 @@ class MonitorStats:
         self._lock = threading.Lock()
         self._stuck: list[_Call] = []
 
-    def read(self, groups: int) -> Stats:
-        """The statistics of every running domain; one whose monitor hangs is there without them.
+    def read(self, groups: int, uuids: Sequence[str] | None = None) -> Stats:
+        """The statistics of every running domain, or of those named; one whose monitor hangs is there without them.
 
         Raises:
             Unsupported: The driver has no such statistics.
@@ -50,7 +48,7 @@ class MonitorStats:
                 self._stuck = [call for call in self._stuck if not call.done.is_set()]
                 if len(self._stuck) >= _MOST_STUCK:
                     raise DomainBusy("the monitors of several guests do not answer")
-            call = _Call(self._connection, groups)
+            call = _Call(self._connection, groups, uuids)
             if call.done.wait(self._patience):
                 if call.error is not None:
                     raise call.error
@@ -62,16 +60,22 @@ class MonitorStats:
 class _Call:
     """One bulk call in a thread of its own."""
 
-    def __init__(self, connection: Connection, groups: int) -> None:
+    def __init__(self, connection: Connection, groups: int, uuids: Sequence[str] | None) -> None:
         self.done = threading.Event()
         self.stats: Stats = []
         self.error: Exception | None = None
-        threading.Thread(target=self._run, args=(connection, groups), name="vpcshim-stats", daemon=True).start()
+        threading.Thread(
+            target=self._run, args=(connection, groups, uuids), name="vpcshim-stats", daemon=True
+        ).start()
 
-    def _run(self, connection: Connection, groups: int) -> None:
+    def _run(self, connection: Connection, groups: int, uuids: Sequence[str] | None) -> None:
         try:
             with connection.calls() as connect:
-                self.stats = connect.getAllDomainStats(groups, _FLAGS)
+                if uuids is None:
+                    self.stats = connect.getAllDomainStats(groups, _FLAGS | _ACTIVE)
+                else:
+                    domains = [connect.lookupByUUIDString(uuid) for uuid in uuids]
+                    self.stats = connect.domainListGetStats(domains, groups, _FLAGS)
         except Exception as error:  # noqa: BLE001 - handed to the thread that waits
             self.error = error
         self.done.set()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 
-def age(pid: int, *, argument: str | None = None) -> float | None:
+def age(pid: int, *, argument: str | None = None, programs: Collection[str] | None = None) -> float | None:
     """The age of a process in seconds; None when there is none, it is not ours to see, or is not the one meant.
 
     Args:
         pid: The process.
         argument: A word that its command line has to hold to be the one meant.
+        programs: The file names, one of which its command line has to begin with to be the one meant.
     """
     try:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -21,13 +23,17 @@ def age(pid: int, *, argument: str | None = None) -> float | None:
         return None
     if argument is not None and argument.encode() not in arguments:
         return None
+    if programs is not None and os.path.basename(os.fsdecode(arguments[0])) not in programs:
+        return None
     return max(0.0, since_boot - int(fields[19]) / os.sysconf("SC_CLK_TCK"))
 
 
-def age_of_pid_file(file: Path, *, argument: str | None = None) -> float | None:
+def age_of_pid_file(
+    file: Path, *, argument: str | None = None, programs: Collection[str] | None = None
+) -> float | None:
     """The age of the process whose number a pid file holds; None as in `age`, or when there is no such file."""
     try:
         pid = int(file.read_text())
     except (OSError, ValueError):
         return None
-    return age(pid, argument=argument) if pid > 0 else None
+    return age(pid, argument=argument, programs=programs) if pid > 0 else None

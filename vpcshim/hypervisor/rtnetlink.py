@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -119,6 +120,8 @@ class RtNetlink:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
             self._socket.settimeout(_TIMEOUT)
             self._owner = os.getpid()
+            # Not __del__: in a cycle the socket would be collected, and complain, before this object.
+            weakref.finalize(self, self._socket.close)
         places = {next(self._sequence) & 0xFFFF_FFFF: place for place in range(len(bodies))}
         requests = (
             _HEADER.pack(_HEADER.size + len(body), kind, _NLM_F_REQUEST, number, 0) + body
@@ -136,9 +139,6 @@ class RtNetlink:
                     raise answer
                 answers[place] = answer
         return answers
-
-    def __del__(self) -> None:
-        self._close()
 
     def _close(self) -> None:
         if self._socket is not None:

@@ -11,34 +11,47 @@ import logging
 import threading
 import time
 import weakref
+from dataclasses import replace
 
 import libvirt
 
 from vpcshim.hypervisor import domainxml, runrecord
 from vpcshim.hypervisor.connection import Connection
-from vpcshim.hypervisor.counters import Counters, read_all
+from vpcshim.hypervisor.counters import Counters, Reading, read_all
 from vpcshim.hypervisor.domainxml import Disk, DomainXml, Nic
+from vpcshim.hypervisor.drives import DriveSweeper
 from vpcshim.hypervisor.errors import AccessDenied, HypervisorError
 from vpcshim.hypervisor.events import Event, Events, Kind
 from vpcshim.hypervisor.layouts import Layouts
 from vpcshim.hypervisor.runrecord import RunRecord
+from vpcshim.hypervisor.uptime import process_of
 
 logger = logging.getLogger(__name__)
 
 # A domain that began in one of these ways began now; one that migrated here was started elsewhere, long ago.
 _BEGINS = (libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED, libvirt.VIR_DOMAIN_EVENT_STARTED_RESTORED)
+# How late a reset may be heard of (seconds) for the counters to be still those of the reset.
 _LATE = 2.0
+# How long before the event of its start a run may have been recorded by whoever started it (seconds).
+_STARTING = 30.0
+# Within how many seconds REBOOT events are of one reset.
+_ONE_RESET = 0.5
 
 
 class RunKeeper:
     """The run records of one connection's domains."""
 
-    def __init__(self, connection: Connection, layouts: Layouts) -> None:
+    def __init__(self, connection: Connection, layouts: Layouts, drives: DriveSweeper) -> None:
         self._connection = connection
         self._layouts = layouts
+        self._drives = drives
         self._lock = threading.Lock()
         # What could not be written into the metadata, by (uuid, domain id): known to this process only.
         self._unwritten: dict[tuple[str, int], RunRecord] = {}
+        # Who takes the baseline of a domain, and since when.
+        self._resetting: dict[str, tuple[float, threading.Thread | None]] = {}
+        # What a kept XML says of the run, read once: the XML is replaced when the domain changes.
+        self._read: weakref.WeakKeyDictionary[DomainXml, RunRecord | None] = weakref.WeakKeyDictionary()
 
     def listen_to(self, events: Events) -> None:
         """Follow starts, resets and unplugged devices."""
@@ -52,16 +65,21 @@ class RunKeeper:
         events.listen(listener)
 
     def record(self, xml: DomainXml) -> RunRecord | None:
-        """What is known of the present run of the domain, None where nothing is."""
+        """What is known of the present run of the domain, None where nothing is.
+
+        Raises:
+            BadXml: Somebody else wrote something else where the record is kept.
+        """
         if xml.id is None or (xml.run is None and not self._unwritten):
             return None
-        written = runrecord.read(xml, self._boot_id())
-        ours = self._unwritten.get((xml.uuid, xml.id))
+        if xml not in self._read:
+            boot_id, process = self._identity(xml) if xml.run is not None else (None, None)
+            self._read[xml] = runrecord.read(xml, boot_id, process)
+        written, ours = self._read[xml], self._unwritten.get((xml.uuid, xml.id))
         if ours is None or written is None:
             return ours or written
-        return RunRecord(
-            xml.id, written.boot_id, ours.started or written.started, ours.baseline or written.baseline
-        )
+        newer, older = (ours, written) if ours.age >= written.age else (written, ours)
+        return replace(newer, started=newer.started or older.started)
 
     def began(self, uuid: str, when: float) -> None:
         """Record that the domain's run began at `when` (seconds since the epoch).
@@ -72,28 +90,55 @@ class RunKeeper:
         with self._connection.domain(uuid, write=True) as domain:
             xml = domainxml.parse(domain.XMLDesc())
             if xml.id is not None:
-                self._write(domain, RunRecord(xml.id, self._boot_id(), when))
+                self._write(domain, self._fresh(xml, when))
 
-    def was_reset(self, uuid: str) -> None:
+    def _fresh(self, xml: DomainXml, started: float | None) -> RunRecord:
+        boot_id, process = self._identity(xml)
+        return RunRecord(xml.id or 0, boot_id, started, process=process)
+
+    def was_reset(self, uuid: str, seen: float | None = None, *, stalled: bool = False) -> None:
         """Take the counters as they are now as the baseline of the present run.
 
+        NICs first, which need no monitor; then the drives, whose reading is bounded. What cannot be read in time is
+        recorded as unknown: then the sums fail instead of being wrong.
+
+        Args:
+            uuid: The domain.
+            seen: When the reset was heard of, seconds since the epoch; None for one that was just made.
+            stalled: Whether this process was held up then, so that nobody knows when the reset really was.
+
         Raises:
-            HypervisorError: They could not be read, or the baseline could not be written anywhere but into
+            HypervisorError: The NICs could not be read, or the baseline could not be written anywhere but into
                 this process's memory.
         """
         with self._connection.domain(uuid) as domain:
-            reading = read_all(domain, lambda xml: (*xml.nics, *xml.drives))
-        if reading is None or reading.xml.id is None:
+            nics = read_all(domain, lambda xml: xml.nics)
+        if nics is None:
             return
-        # A device without counters has no baseline either: reading it fails before a baseline is asked for.
-        baseline = {
-            runrecord.key_of(one.device): one.got for one in reading.devices if isinstance(one.got, Counters)
-        }
-        known = self.record(reading.xml)
-        started = None if known is None else known.started
-        record = RunRecord(reading.xml.id, self._boot_id(), started, baseline)
-        # Known to this process at once; to the others when it is written.
-        key = (uuid, reading.xml.id)
+        xml, taken = nics.xml, time.time()
+        known = self.record(xml)
+        if seen is not None and known is not None and known.taken is not None and known.taken >= seen:
+            return  # somebody took a baseline since
+        late = stalled or (seen is not None and taken - seen > _LATE)
+        if late:
+            logger.warning("the reset of %s was heard of too late: its counters since then are not known", xml.name)
+        unknown = {runrecord.DRIVES} if xml.drives else set()
+        record = replace(
+            self._fresh(xml, None if known is None else known.started),
+            taken=taken,
+            baseline={} if late else _counted(nics),
+            unknown=frozenset(unknown | ({runrecord.NICS} if late else set())),
+        )
+        self._keep(uuid, record)
+        if xml.drives and not late:
+            drives = self._drives.read(uuid, xml)
+            if drives is not None:
+                both = {**record.baseline, **_counted(drives)}
+                self._keep(uuid, replace(record, baseline=both, unknown=frozenset()))
+
+    def _keep(self, uuid: str, record: RunRecord) -> None:
+        """Make a record known: to this process at once, to the others when it is written."""
+        key = (uuid, record.domain_id)
         self._unwritten[key] = record
         with self._connection.domain(uuid, write=True) as domain:
             self._write(domain, record)
@@ -104,8 +149,12 @@ class RunKeeper:
         # Our own change is seen by our own next read, without waiting for the event that tells of it.
         self._layouts.forget(domain.UUIDString())
 
-    def _boot_id(self) -> str | None:
-        return runrecord.local_boot_id() if self._connection.is_local else None
+    def _identity(self, xml: DomainXml) -> tuple[str | None, str | None]:
+        """The host's boot id and the domain's process, as far as this machine can tell."""
+        if not self._connection.is_local:
+            return None, None
+        seen = None if self._connection.is_embedded else process_of(xml.name, xml.uuid)
+        return runrecord.local_boot_id(), seen
 
     # -- what the hypervisor tells -------------------------------------------------------------------------
 
@@ -123,10 +172,20 @@ class RunKeeper:
             logger.warning("%s of %s could not be recorded: %s", event.kind.name, event.uuid, error)
 
     def _on_reboot(self, event: Event) -> None:
-        late = time.time() - event.seen
-        if late > _LATE:
-            logger.warning("the counters of %s are taken %.1f s after its reset", event.uuid, late)
-        self.was_reset(event.uuid)
+        """Take the baseline in a thread of its own: the write may wait for the job of a guest that hangs."""
+        with self._lock:
+            began, thread = self._resetting.get(event.uuid, (0.0, None))
+            if thread is not None and thread.is_alive() and event.seen - began < _ONE_RESET:
+                return  # QEMU tells of one reset two or three times
+            thread = threading.Thread(target=self._take, args=(event,), name="vpcshim-reset", daemon=True)
+            self._resetting[event.uuid] = (event.seen, thread)
+        thread.start()
+
+    def _take(self, event: Event) -> None:
+        try:
+            self.was_reset(event.uuid, event.seen, stalled=event.stalled)
+        except HypervisorError as error:
+            logger.warning("the reset of %s could not be recorded: %s", event.uuid, error)
 
     def _on_lifecycle(self, event: Event) -> None:
         what, how = event.details[:2]
@@ -139,14 +198,15 @@ class RunKeeper:
         with self._connection.domain(event.uuid) as domain:
             xml = domainxml.parse(domain.XMLDesc())
             known = self.record(xml)
-            if xml.id is None or (known is not None and known.started is not None):
-                return
-            record = RunRecord(xml.id, self._boot_id(), event.seen, known.baseline if known else {})
-            if self._connection.writable:
-                self._write(domain, record)
-            else:
-                # Not worth asking for more rights: it is only missed where no process's age tells it.
-                self._unwritten[event.uuid, xml.id] = record
+            if xml.id is None or (known is not None and known.age > event.seen - _STARTING):
+                return  # whoever started it has recorded it
+            # What the metadata says is of an earlier run, whatever id that had.
+            record = replace(self._fresh(xml, event.seen), taken=event.seen)
+        if self._connection.writable or known is not None:
+            self._keep(event.uuid, record)
+        else:
+            # Not worth asking for more rights: it is only missed where no process's age tells it.
+            self._unwritten[event.uuid, record.domain_id] = record
 
     def _on_removed(self, event: Event) -> None:
         """Forget the baselines of devices that are gone, lest a new one of that name inherits them."""
@@ -156,7 +216,14 @@ class RunKeeper:
         if known is None or not known.baseline:
             return
         devices: tuple[Nic | Disk, ...] = (*xml.nics, *xml.drives)
-        gone = set(known.baseline) - {runrecord.key_of(device) for device in devices}
+        there = {runrecord.key_of(device) for device in devices}
+        alias = str(event.details[0])
+        # By its alias, too: another device of that name may be there already.
+        gone = {key for key in known.baseline if key not in there or key.rpartition(":")[2] == alias}
         if gone:
-            with self._connection.domain(event.uuid, write=True) as domain:
-                self._write(domain, runrecord.without(known, gone))
+            self._keep(event.uuid, runrecord.without(known, gone))
+
+
+def _counted(reading: Reading) -> dict[str, Counters]:
+    """A device without counters has no baseline either: reading it fails before a baseline is asked for."""
+    return {runrecord.key_of(one.device): one.got for one in reading.devices if isinstance(one.got, Counters)}

@@ -1,10 +1,10 @@
 """What vpcshim remembers of one run of a machine, kept in the live domain's metadata.
 
-libvirt has no start time, and keeps the byte counters across a reset where the products' contract is zero. So
-the time of a start and the counters at the last reset are written into the running domain's metadata, where
-every later process finds them. The record is keyed by domain id: metadata survives a managed save and restore,
-the counters do not, and the id is new at each start and restore. Ids begin again at 1 when the host boots, so
-on a local connection the host's boot id is part of the key.
+libvirt has no start time, and keeps the byte counters across a reset where the products' contract is zero. So the
+time of a start and the counters at the last reset are written into the running domain's metadata, where every
+later process finds them. Metadata survives a managed save and restore, the counters do not, so the record says of
+which run it is: by the domain id, which is new at each start and restore but begins again with the daemon or the
+host; and, on the hypervisor's own machine, by the host's boot id and the domain's QEMU process.
 
 Source: virDomainSetMetadata, VIR_DOMAIN_METADATA_ELEMENT.
 """
@@ -37,19 +37,32 @@ class RunRecord:
         boot_id: The host's boot id, None where the writer was on another host.
         started: When the run began, seconds since the epoch on the writer's clock; None if not known.
         baseline: The counters at the last reset, by `key_of` the device.
+        process: The domain's QEMU process, None where the writer could not see it.
+        taken: When the baseline was taken, seconds since the epoch; the newest one holds.
+        unknown: The kinds of device (`NICS`, `DRIVES`) whose counters at the last reset nobody read in time.
     """
 
     domain_id: int
     boot_id: str | None = None
     started: float | None = None
     baseline: Mapping[str, Counters] = field(default_factory=dict)
+    process: str | None = None
+    taken: float | None = None
+    unknown: frozenset[str] = frozenset()
+
+    @property
+    def age(self) -> float:
+        """When it was last right, for comparing two records of one run."""
+        return self.taken or self.started or 0.0
+
+
+NICS, DRIVES = "nics", "drives"
 
 
 def key_of(device: Nic | Disk) -> str:
-    """What a device's baseline is kept under: a NIC's host device and MAC, a drive's target."""
-    if isinstance(device, Nic):
-        return f"nic:{device.target or ''}:{device.mac}"
-    return f"drive:{device.target}"
+    """What a device's baseline is kept under: a NIC's host device and MAC, a drive's target, and the alias."""
+    name = f"nic:{device.target or ''}:{device.mac}" if isinstance(device, Nic) else f"drive:{device.target}"
+    return f"{name}:{device.alias}" if device.alias else name
 
 
 @cache
@@ -61,12 +74,14 @@ def local_boot_id() -> str | None:
         return None
 
 
-def read(xml: DomainXml, boot_id: str | None) -> RunRecord | None:
+def read(xml: DomainXml, boot_id: str | None, process: str | None = None) -> RunRecord | None:
     """The record of the present run; None where there is none, or it is of an earlier run.
 
     Args:
         xml: The live XML.
-        boot_id: The host's boot id if it is known (a local connection), to tell apart runs of two boots.
+        boot_id: The host's boot id if it is known (a local connection): a record of another boot is void, and so
+            is one that was written from elsewhere, which cannot say.
+        process: The domain's QEMU process if it can be seen: a record of another one is void.
 
     Raises:
         BadXml: Somebody else wrote something else there.
@@ -75,10 +90,13 @@ def read(xml: DomainXml, boot_id: str | None) -> RunRecord | None:
     if element is None or xml.id is None or element.get("domain") != str(xml.id):
         return None
     written_under = element.get("boot")
-    if boot_id is not None and written_under is not None and boot_id != written_under:
+    if boot_id is not None and boot_id != written_under:
+        return None
+    written_of = element.get("process")
+    if process is not None and written_of is not None and process != written_of:
         return None
     try:
-        started = _time(element.get("started"))
+        started, taken = _time(element.get("started")), _time(element.get("taken"))
         baseline = {
             child.get("key") or "": Counters(_bytes(child.get("into")), _bytes(child.get("out")))
             # libvirt's virXMLInjectNamespace puts what is below the root into the namespace too.
@@ -88,7 +106,8 @@ def read(xml: DomainXml, boot_id: str | None) -> RunRecord | None:
         raise BadXml(
             f"the run record in the metadata of {xml.name} is damaged ({error}); it goes with the next power-off"
         ) from error
-    return RunRecord(xml.id, written_under, started, baseline)
+    unknown = frozenset((element.get("unknown") or "").split())
+    return RunRecord(xml.id, written_under, started, baseline, written_of, taken, unknown)
 
 
 def _bytes(text: str | None) -> int | None:
@@ -117,9 +136,14 @@ def write(domain: libvirt.virDomain, record: RunRecord) -> None:
     element = etree.Element("run", domain=str(record.domain_id))
     if record.boot_id is not None:
         element.set("boot", record.boot_id)
+    if record.process is not None:
+        element.set("process", record.process)
+    if record.taken is not None:
+        element.set("taken", f"{record.taken:.6f}")
+    if record.unknown:
+        element.set("unknown", " ".join(sorted(record.unknown)))
     if record.started is not None:
-        # Rounded down: a start in the future, if only by half a millisecond, would be an age below zero.
-        element.set("started", f"{math.floor(record.started * 1000) / 1000:.3f}")
+        element.set("started", f"{record.started:.6f}")
     for key, counters in record.baseline.items():
         child = etree.SubElement(element, "counters", key=key)
         for name, value in (("into", counters.into), ("out", counters.out)):

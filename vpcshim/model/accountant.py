@@ -16,8 +16,8 @@ from vpcshim.com.variant import VT
 from vpcshim.hypervisor import domainxml, scheduler, settings
 from vpcshim.hypervisor.counters import Reading
 from vpcshim.hypervisor.cpu import WINDOW
+from vpcshim.hypervisor.errors import Unknowable
 from vpcshim.hypervisor.settings import Settings
-from vpcshim.hypervisor.uptime import seconds_up
 from vpcshim.model import capacity
 from vpcshim.model.base import MachineObject
 from vpcshim.model.hresults import runs
@@ -79,11 +79,8 @@ class Accountant(
         with self._domain() as domain:
             if not runs(domain):
                 return S_FALSE
-            xml = domainxml.parse(domain.XMLDesc())
-        if xml.id is None:
-            return S_FALSE
-        record = self._server.runs.record(xml)
-        return int(seconds_up(xml, record, local=self._server.connection.is_local))
+            xml = self._server.layouts.read(domain)
+        return S_FALSE if xml.id is None else self._server.uptime(xml)
 
     # -- CPU -----------------------------------------------------------------------------------------------
 
@@ -124,17 +121,30 @@ class Accountant(
 
     @propget(vs=0x60020003, vt=VT.R8, fails=_UNKNOWN)
     def MaximumSystemCapacity(self) -> float:
-        """Percent of the host's CPU capacity that the machine may use (vcpu_quota and vcpu_period)."""
+        """Percent of the host's CPU capacity that the machine may use.
+
+        That is the lower of what its vCPUs may use (vcpu_quota, vcpu_period) and what all of it may use
+        (global_quota, global_period).
+        """
         with self._domain() as domain:
-            ceiling = scheduler.read(domain).ceiling
+            tuning = scheduler.read(domain)
             vcpus = domainxml.parse(domain.XMLDesc()).vcpus
-            return capacity.percent_of_ceiling(ceiling, vcpus, capacity.host_cpus(domain.connect()))
+            cpus = capacity.host_cpus(domain.connect())
+        return capacity.percent_of_limits(tuning.ceiling, tuning.whole, vcpus, cpus)
 
     @propget(vs=0x60020005, vt=VT.I4, fails=_UNKNOWN)
     def RelativeWeight(self) -> int:
-        """The machine's share of the CPUs relative to the other machines' (cpu_shares); higher gets more."""
+        """The machine's share of the CPUs relative to the other machines' (cpu_shares); higher gets more.
+
+        A machine that is off may have none: then it is not known which it will run with.
+        """
         with self._domain() as domain:
-            return scheduler.read(domain).shares
+            shares = scheduler.read(domain).shares
+            if shares is None:
+                raise Unknowable(
+                    f"{domain.name()}: no weight is set, and the host's default applies while the machine runs"
+                )
+            return shares
 
     @propget(vs=0x60020002, vt=VT.R8)
     def AllowableReservedSystemCapacity(self) -> float:
@@ -157,6 +167,8 @@ class Accountant(
     ) -> None:
         """Set all three, in the definition and in the running machine; nothing is changed if one is refused.
 
+        Another limit of the whole machine (global_quota) is lifted.
+
         Args:
             reservedSystemCapacity: Percent of the host, 0 up to maxSystemCapacity.
             maxSystemCapacity: Percent of the host, 1 up to AllowableMaximumSystemCapacity.
@@ -173,7 +185,7 @@ class Accountant(
             before = settings.read(domainxml.parse(domain.XMLDesc()))
             settings.write(domain, Settings(reserve=reservedSystemCapacity))
             try:
-                scheduler.write(domain, scheduler.Tuning(relativeWeight, ceiling))
+                scheduler.write(domain, relativeWeight, ceiling)
             except Exception:
                 settings.write(domain, before)
                 raise

@@ -25,6 +25,9 @@ from vpcshim.model.options import ConnectionOptions
 from vpcshim.model.server import server as server_of
 from vpcshim.model.virtual_machine import VirtualMachine, VirtualMachineCollection
 
+# The server whose daemon's pid file is known; a socket named in a URI may belong to any other daemon.
+_SYSTEM = "qemu:///system"
+_DAEMONS = frozenset(("libvirtd", "virtqemud"))
 _DAEMON_PID_FILES = (Path("/run/libvirt/virtqemud.pid"), Path("/run/virtqemud.pid"), Path("/run/libvirtd.pid"))
 
 
@@ -68,15 +71,15 @@ class Application(ModelObject):
         """Seconds since the service was started: libvirt's daemon on this machine.
 
         For a driver inside this process they are counted from the first application object. libvirt does not
-        tell it of a daemon on another machine.
+        tell it: it is known of the daemon of qemu:///system only, whose process can be seen from here.
         """
         connection = self._server.connection
         with connection.calls():
             if connection.is_embedded:
                 return int(time.monotonic() - self._server.since)
-        if connection.is_local:
+        if connection.uri == _SYSTEM:
             for file in _DAEMON_PID_FILES:
-                age = processes.age_of_pid_file(file)
+                age = processes.age_of_pid_file(file, programs=_DAEMONS)
                 if age is not None:
                     return int(age)
         raise Unknowable(
@@ -175,7 +178,7 @@ def CreateObject(
         TypeError: The server is named twice, or options stand beside a `ConnectionOptions`.
         ValueError: An option has a value that it cannot have.
     """
-    kind = _CLASSES.get(progid.lower())
+    kind = _CLASSES.get(progid.lower()) if isinstance(progid, str) else None
     if kind is None:
         text = f"{progid!r} is none of the classes served here: VirtualServer.Application, VirtualPC.Application"
         raise com_error(Failure(HRESULT.CO_E_CLASSSTRING, text), "vpcshim")

@@ -26,12 +26,18 @@ def allowable(vcpus: int, cpus: int) -> float:
     return min(WHOLE, WHOLE * vcpus / cpus)
 
 
-def percent_of_ceiling(ceiling: float | None, vcpus: int, cpus: int) -> float:
-    """A limit per vCPU (share of one CPU; None: no limit) as percent of the host."""
-    most = allowable(vcpus, cpus)
-    if ceiling is None:
-        return most
-    return min(most, round(WHOLE * ceiling * vcpus / cpus, _DIGITS))
+def percent_of_limits(ceiling: float | None, whole: float | None, vcpus: int, cpus: int) -> float:
+    """The lower of two limits as percent of the host.
+
+    Args:
+        ceiling: The limit per vCPU, as the share of one CPU; None for no limit.
+        whole: The limit of the whole machine, in CPUs; None for no limit.
+        vcpus: The machine's vCPUs.
+        cpus: The host's CPUs.
+    """
+    limits = [whole] if ceiling is None else [ceiling * vcpus, whole]
+    percents = [round(WHOLE * limit / cpus, _DIGITS) for limit in limits if limit is not None]
+    return min([allowable(vcpus, cpus), *percents])
 
 
 def ceiling_of_percent(percent: float, vcpus: int, cpus: int) -> float | None:

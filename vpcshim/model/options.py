@@ -31,6 +31,14 @@ class ConnectionOptions:
 
     def __post_init__(self) -> None:
         """Refuse what would otherwise surface as something else later."""
+        if self.uri is not None and not isinstance(self.uri, str):
+            raise TypeError(f"a server is named by a string, not by {self.uri!r}")
+        for name in ("timeout", "freshness"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise TypeError(f"{name} is a number of seconds, not {value!r}")
+        if not isinstance(self.raw_counters, bool):
+            raise TypeError(f"raw_counters is True or False, not {self.raw_counters!r}")
         if self.unreadable_nics not in ("error", "skip"):
             raise ValueError(f'unreadable_nics is "error" or "skip", not {self.unreadable_nics!r}')
         if not self.timeout >= 1:

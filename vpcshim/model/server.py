@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from vpcshim.hypervisor.connection import Connection
-from vpcshim.hypervisor.counters import Reading, read_all
+from vpcshim.hypervisor.counters import Reading
 from vpcshim.hypervisor.cpu import CpuSampler
+from vpcshim.hypervisor.domainxml import DomainXml
 from vpcshim.hypervisor.drives import DriveSweeper
-from vpcshim.hypervisor.errors import ConnectionLost, DomainGone, HypervisorError
+from vpcshim.hypervisor.errors import ConnectionLost, HypervisorError
 from vpcshim.hypervisor.events import Events
 from vpcshim.hypervisor.layouts import Layouts
 from vpcshim.hypervisor.monitorstats import MonitorStats
 from vpcshim.hypervisor.nics.reader import NicReader
 from vpcshim.hypervisor.runkeeper import RunKeeper
 from vpcshim.hypervisor.sweep import DomainFacts, Sweeper
+from vpcshim.hypervisor.uptime import seconds_up
 from vpcshim.model.hresults import is_running, runs
 
 _lock = threading.Lock()
@@ -39,14 +41,22 @@ class Server:
         self.connection = Connection(name, timeout=timeout)
         self.events = Events(self.connection)
         self.layouts = Layouts(self.events)
-        self.runs = RunKeeper(self.connection, self.layouts)
+        monitors = MonitorStats(self.connection)
+        self._drives = DriveSweeper(self.connection, monitors)
+        self.runs = RunKeeper(self.connection, self.layouts, self._drives)
         self.runs.listen_to(self.events)
         self.nics = NicReader(self.connection, self.layouts)
         self._sweeper = Sweeper(self.connection, self.layouts, self.nics)
-        monitors = MonitorStats(self.connection)
-        self._drives = DriveSweeper(monitors)
         self._sweep_lock = threading.Lock()
         self._last = Swept(float("-inf"), {})
+        me = weakref.ref(self)
+
+        def changed(uuid: str | None) -> None:
+            server = me()
+            if server is not None:
+                server.changed(uuid)
+
+        self.events.before_listeners(changed)
         self.cpu = CpuSampler(self.connection, monitors)
         self.cpu.start()
         self.since = time.monotonic()
@@ -59,11 +69,11 @@ class Server:
         """
         if freshness > 0:
             facts = self.sweep(freshness).machines.get(uuid)
-            if facts is None:
-                raise DomainGone(f"there is no machine with UUID {uuid}")
-            if isinstance(facts.nics, HypervisorError):
-                raise facts.nics
-            return facts.nics
+            if facts is not None:
+                if isinstance(facts.nics, HypervisorError):
+                    raise facts.nics
+                return facts.nics
+            # It came since the sweep, or is gone: it is asked for itself.
         with self.connection.domain(uuid) as domain:
             return self.nics.read(domain) if runs(domain) else None
 
@@ -89,12 +99,23 @@ class Server:
         except HypervisorError as error:
             return error
 
+    def changed(self, _uuid: str | None = None) -> None:
+        """What a sweep found holds no more: a machine was started, stopped, reset or changed."""
+        self._last = Swept(float("-inf"), {})
+
+    def uptime(self, xml: DomainXml) -> int:
+        """Seconds that a running machine is up, by its live XML.
+
+        Raises:
+            Unknowable: Nothing says when it was started.
+        """
+        return int(seconds_up(xml, self.runs.record(xml), local=self.connection.is_local))
+
     def disks(self, uuid: str) -> Reading | None:
         """What the drives of one machine answer, None when it is off. Raises as `network`."""
         with self.connection.domain(uuid) as domain:
-            if not runs(domain):
-                return None
-            return read_all(domain, lambda xml: xml.drives, lambda anew: self.layouts.read(domain, anew=anew))
+            xml = self.layouts.read(domain) if runs(domain) else None
+        return None if xml is None or xml.id is None else self._drives.read(uuid, xml)
 
     def sweep(self, freshness: float = 0.0) -> Swept:
         """The state and network counters of all machines, at most `freshness` seconds old.

@@ -12,6 +12,8 @@ from vpcshim.hypervisor.domainxml import Nic
 from vpcshim.hypervisor.errors import Unreadable
 from vpcshim.hypervisor.runrecord import RunRecord
 
+_WAY_OUT = "until the next reset or power-off; raw_counters gives libvirt's own counters"
+
 Field = Callable[[Counters], int | None]
 
 
@@ -44,9 +46,12 @@ def total(
         return S_FALSE
     amount = 0
     problems = []
+    unknown = () if record is None else record.unknown
     for device, got, _, _ in reading.devices:
         if isinstance(got, Unreadable):
             why = str(got)
+        elif unknown and (runrecord.NICS if isinstance(device, Nic) else runrecord.DRIVES) in unknown:
+            why = f"{device.label}: what it had counted at the last reset is not known ({_WAY_OUT})"
         else:
             count = field(runrecord.since_reset(device, got, record))
             if count is not None:

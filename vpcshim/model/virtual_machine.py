@@ -199,8 +199,8 @@ class VirtualMachine(
         """
         with self._running("reset") as (domain, name):
             domain.reset()
-        if not self._options.raw_counters:
-            self._server.runs.was_reset(self._uuid)
+        # Whoever reads with baselines is to find one, even where this caller reads without.
+        self._server.runs.was_reset(self._uuid)
         return self._done(f"Resetting {name}")
 
     @method(
@@ -270,6 +270,7 @@ class VirtualMachine(
                 raise
 
     def _done(self, description: str) -> Task:
+        self._server.changed()
         return Task(self._product_, self._server, self._options, description)
 
 
