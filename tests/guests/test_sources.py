@@ -50,7 +50,12 @@ SOURCES = {
 
 
 def test_all_sources_agree(
-    guest_factory: GuestFactory, server: VirtualServer, host_bridge: str, libvirt_network: str, mac: Mac
+    guest_factory: GuestFactory,
+    server: VirtualServer,
+    host_bridge: str,
+    libvirt_network: str,
+    mac: Mac,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     guests = [
         guest_factory(
@@ -69,7 +74,7 @@ def test_all_sources_agree(
     guests[1].send_frames(2, 3, 60)
     wait_until(lambda: row(server, guests[1]).values["NetworkBytesSent"].value == 7_180, 5, "all frames are out")
     for name, sources in SOURCES.items():
-        server._server.nics.sources = sources
+        monkeypatch.setattr(server._server.nics, "sources", sources)
         for guest, sent in zip(guests, (1_000, 7_180), strict=True):
             account = row(server, guest)
             assert account.values["NetworkBytesSent"].value == sent, name

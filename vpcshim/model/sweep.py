@@ -6,8 +6,10 @@ same, as the accountant's own member gives.
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -141,18 +143,35 @@ def sweep(application: Application, columns: Sequence[str] = COLUMNS, names: Seq
         raise com_error(failure_of(error), application._source_) from error
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Without Python's cyclic collector, which would walk the growing result of many machines again and again.
+
+    Nothing made here is part of a cycle; what other threads make meanwhile is collected after it.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _sweep(application: Application, columns: Sequence[str], names: Sequence[str]) -> Sweep:
     server, options = application._server, application._options
     unknown: list[str] = []
     if names:
         folded = {name.casefold() for name in names}
-        at, found = server.sweep_some(lambda name: name.casefold() in folded)
+        with _collector_paused():
+            at, found = server.sweep_some(lambda name: name.casefold() in folded)
         known = [(facts.name, facts.uuid) for facts in found.values()]
         uuids = {name: uuid_of(name, known) for name in names}
         unknown = [name for name, uuid in uuids.items() if uuid is None]
         facts = [found[uuid] for uuid in dict.fromkeys(uuids.values()) if uuid is not None]
     else:
-        at, found = server.sweep(options.freshness)
+        with _collector_paused():
+            at, found = server.sweep(options.freshness)
         facts = sorted(found.values(), key=lambda one: (one.name.casefold(), one.name, one.uuid))
     readings: dict[str, _Readings] = {"nics": {one.uuid: one.nics for one in facts}}
     if any(column in _SUMS and _SUMS[column].of == "drives" for column in columns):
@@ -165,7 +184,8 @@ def _sweep(application: Application, columns: Sequence[str], names: Sequence[str
             server.cpu.prepare((one.uuid, one.id) for one in facts if one.id is not None and _is_on(one))
         except HypervisorError as error:
             logger.info("no CPU samples in advance: %s", error)  # each machine's own reading says what is wrong
-    return Sweep([_account(application, one, columns, readings, at) for one in facts], unknown)
+    with _collector_paused():
+        return Sweep([_account(application, one, columns, readings, at) for one in facts], unknown)
 
 
 def _account(
