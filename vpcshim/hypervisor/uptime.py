@@ -71,13 +71,9 @@ def _process_age(name: str, uuid: str) -> float | None:
 def process_of(name: str, uuid: str) -> str | None:
     """What tells the domain's QEMU process from every other of this machine; None where it is not seen."""
     for folder in _pid_folders():
-        try:
-            pid = (folder / f"{name}.pid").read_text().strip()
-            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") if pid.isdecimal() else []
-            if uuid.encode() in arguments:
-                return f"{pid}.{Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
-        except OSError:
-            continue  # not there, or not for this user to see: the next place, or none
+        found = processes.identity_of_pid_file(folder / f"{name}.pid", argument=uuid)
+        if found is not None:
+            return found
     return None
 
 
