@@ -19,7 +19,7 @@ from vpcshim import CreateObject
 from vpcshim.com.member import Product
 from vpcshim.com.object import ComObject
 from vpcshim.hypervisor import cpu
-from vpcshim.model import virtual_machine
+from vpcshim.model.machine import identity
 from vpcshim.testing import Machine, Node, NodeBuilder
 from vpcshim.testing.machines import State
 
@@ -51,7 +51,10 @@ class Bench:
         vm = find(app, "web")
         if self.interface == "IVMAccountant":
             return vm.Accountant
-        return find(app, "big").TurnOff() if self.interface == "IVMTask" else vm
+        if self.interface in ("IVMTask", "IVMTaskCollection"):
+            task = find(app, "big").TurnOff()
+            return task if self.interface == "IVMTask" else app.Tasks
+        return vm
 
     def raises(self, owner: type, names: tuple[str, ...], code: int, domain: int) -> None:
         """Let those calls of a libvirt handle fail with that error."""
@@ -120,7 +123,7 @@ def definition_file(bench: Bench) -> ComObject:
     obj = bench.node()
     assert bench.made is not None
     (bench.folder / "web.xml").touch()
-    bench.patch.setitem(virtual_machine._DEFINITIONS, bench.made.uri, bench.folder)
+    bench.patch.setitem(identity._DEFINITIONS, bench.made.uri, bench.folder)
     return obj
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from vpcshim import ComError, CreateObject
 from vpcshim.hypervisor import processes
-from vpcshim.model import application
+from vpcshim.model.app import identity
 
 SYSTEM = "qemu:///system"
 
@@ -38,7 +38,7 @@ def up_time(monkeypatch: pytest.MonkeyPatch, uri: str, *files: Path) -> Any:
         calls=lambda **_: nullcontext(), is_embedded=False, is_local=True, uri=uri, label=uri
     )
     made._server = SimpleNamespace(connection=connection)
-    monkeypatch.setattr(application, "_DAEMON_PID_FILES", files)
+    monkeypatch.setattr(identity, "_DAEMON_PID_FILES", files)
     return made.UpTime
 
 

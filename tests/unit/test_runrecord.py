@@ -197,32 +197,58 @@ def test_boot_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # -- settings ----------------------------------------------------------------------------------------------
 
 
-@given(st.floats(0, 100))
-def test_settings_round_trip(reserve: float) -> None:
-    domain = FakeDomain(domain_xml())
-    settings.write(domain, Settings(reserve))
+_TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=0xFFFD, exclude_categories=["Cs"]), max_size=20)
+_VALUES = st.one_of(_TEXT, st.booleans(), st.integers(), st.binary(max_size=20))
+
+
+@given(
+    st.builds(
+        Settings,
+        st.floats(0, 100),
+        _TEXT,
+        st.dictionaries(_TEXT, _VALUES, max_size=3),
+        st.dictionaries(st.integers(0, 11), _TEXT, max_size=2),
+    )
+)
+def test_settings_round_trip(wanted: Settings) -> None:
+    domain: Any = FakeDomain(domain_xml(), active=False)
+    settings.change(domain, lambda _: wanted)
     _, text, prefix, uri, flags = domain.metadata[0]
     assert (prefix, uri) == ("vpcshim", SETTINGS_NS)
-    assert flags == libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_AFFECT_LIVE
-    assert settings.read(live(as_libvirt_prints(domain))) == Settings(reserve)
+    assert flags == libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    assert settings.read(live(as_libvirt_prints(domain))) == wanted
     assert etree.fromstring(text).tag == "settings"
 
 
+CONFIG, LIVE = libvirt.VIR_DOMAIN_AFFECT_CONFIG, libvirt.VIR_DOMAIN_AFFECT_LIVE
+
+
 @pytest.mark.parametrize(
-    ("active", "persistent", "flags"),
+    ("active", "persistent", "config", "asked", "flags"),
     [
-        (True, 1, libvirt.VIR_DOMAIN_AFFECT_CONFIG | libvirt.VIR_DOMAIN_AFFECT_LIVE),
-        (False, 1, libvirt.VIR_DOMAIN_AFFECT_CONFIG),
-        (True, 0, libvirt.VIR_DOMAIN_AFFECT_LIVE),
+        (True, 1, True, True, [CONFIG, LIVE]),
+        (True, 1, True, False, [CONFIG]),
+        (True, 1, False, True, [LIVE]),
+        (False, 1, True, True, [CONFIG]),
+        (False, 1, False, True, []),
+        (True, 0, True, True, [LIVE]),
     ],
 )
 def test_settings_go_where_the_domain_is(
-    active: bool, persistent: int, flags: int, monkeypatch: pytest.MonkeyPatch
+    active: bool, persistent: int, config: bool, asked: bool, flags: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     domain: Any = FakeDomain(domain_xml(), active=active)
     monkeypatch.setattr(domain, "isPersistent", lambda: persistent)
-    settings.write(domain, Settings(1.0))
-    assert domain.metadata[0][-1] == flags
+    settings.change(domain, lambda kept: Settings(kept.reserve + 1), config=config, live=asked)
+    assert [call[-1] for call in domain.metadata] == flags
+
+
+@pytest.mark.parametrize(
+    "damage", ["<v:value type='boolean' key='a'>maybe</v:value>", "<v:value/>", "<v:script event='x'/>"]
+)
+def test_damaged_values(damage: str) -> None:
+    with pytest.raises(BadXml, match="web01"):
+        settings.read(live(f"<v:settings xmlns:v='{SETTINGS_NS}'>{damage}</v:settings>"))
 
 
 def test_settings_of_a_machine_without_any() -> None:

@@ -64,6 +64,23 @@ class Method(Member, Generic[P, T]):
         return bound_call(obj, self)
 
 
+class WriteOnly(Member):
+    """A property that can only be assigned."""
+
+    def __get__(self, obj: ComObject | None, owner: type) -> Any:
+        return self if obj is None else late_call(obj, self, ())
+
+    def __set__(self, obj: ComObject, value: Any) -> None:
+        late_put(obj, self, value)
+
+
+class Event(Member):
+    """A call that the server makes to whoever connected a sink."""
+
+    def __get__(self, obj: ComObject | None, owner: type) -> Event:
+        return self
+
+
 def _common(
     vs: int | None,
     vpc: int | None,
@@ -142,3 +159,48 @@ def method(
         return Method(kind, function, vt=vt, params=params, unavailable=unavailable, **common)
 
     return declare
+
+
+def propput(
+    *,
+    vt: VT,
+    vs: int | None = None,
+    vpc: int | None = None,
+    fails: tuple[HRESULT, ...] = (),
+    vs_fails: tuple[HRESULT, ...] = (),
+    vpc_fails: tuple[HRESULT, ...] = (),
+    unavailable: str | None = None,
+) -> Callable[[Callable[[Any, Any], None]], WriteOnly]:
+    """Declare a property that can only be written; the function is its setter, and bears the property's name.
+
+    `vt` is the type of the value that is assigned; the rest is as in `propget`.
+    """
+    common = _common(vs, vpc, fails, vs_fails, vpc_fails)
+
+    def declare(function: Callable[[Any, Any], None]) -> WriteOnly:
+        return WriteOnly("property", function, vt=vt, unavailable=unavailable, write_only=True, **common)
+
+    return declare
+
+
+def event(
+    *,
+    vs: int | None = None,
+    vpc: int | None = None,
+    params: tuple[VT, ...] = (),
+    unavailable: str | None = None,
+) -> Callable[[Callable[..., None]], Event]:
+    """Declare an event of a source interface (a subclass of `EventSink`); its function does nothing.
+
+    `params` are the types of its arguments, whose names are the function's.
+    """
+    common = _common(vs, vpc, (), (), ())
+
+    def declare(function: Callable[..., None]) -> Event:
+        return Event("event", function, vt=VT.EMPTY, params=params, unavailable=unavailable, **common)
+
+    return declare
+
+
+class EventSink(ComObject):
+    """The base of the interfaces that a sink implements; never an object: handlers are plain Python objects."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
-from vpcshim.com.variant import VT, check, coerce
+from vpcshim.com.variant import VT, Variant, check, check_elements, coerce
 
 if TYPE_CHECKING:
     from vpcshim.com.object import ComObject
@@ -47,7 +47,8 @@ class Member:
         name: The documented name.
         kind: property, method or event.
         dispids: The DISPID in each product's type library that has the member.
-        vt: The VARTYPE of the value it hands out; VT_EMPTY for a method that hands out nothing.
+        vt: The VARTYPE of the value it hands out; VT_EMPTY for a method that hands out nothing; VT_VARIANT for
+            one that hands out a `Variant`, whose type depends on what was asked for.
         elements: For an array, the VARTYPE of its elements.
         params: The VARTYPEs of its [in] parameters; names and defaults are those of the function.
         unavailable: Why libvirt has no counterpart, or None for a member that is implemented.
@@ -64,6 +65,7 @@ class Member:
         params: tuple[VT, ...] = (),
         fails: Mapping[Product, frozenset[HRESULT]],
         unavailable: str | None = None,
+        write_only: bool = False,
     ) -> None:
         self.name: str = function.__name__
         self.kind: Kind = kind
@@ -74,11 +76,12 @@ class Member:
         self.fails = fails
         self.unavailable = unavailable
         self.getter: Callable[..., Any] = function
-        self.putter: Callable[..., Any] | None = None
+        self.putter: Callable[..., Any] | None = function if write_only else None
+        self.write_only = write_only
         self.put_vt = vt
         self._s_false = _null_of(vt)
         self.__doc__ = function.__doc__
-        signature = list(inspect.signature(function).parameters.values())[1:]
+        signature = [] if write_only else list(inspect.signature(function).parameters.values())[1:]
         if len(signature) != len(params):
             raise TypeError(f"{self.name}: {len(signature)} parameters, {len(params)} of them typed")
         self.param_names = tuple(parameter.name for parameter in signature)
@@ -94,9 +97,11 @@ class Member:
 
     @property
     def access(self) -> str | None:
-        """read-only or read-write; None for methods and events."""
+        """read-only, read-write or write-only; None for methods and events."""
         if self.kind != "property":
             return None
+        if self.write_only:
+            return "write-only"
         return "read-only" if self.putter is None else "read-write"
 
     def s_false_is(self, value: Any) -> None:
@@ -113,6 +118,9 @@ class Member:
         Raises:
             Failure: Whatever made it fail, with a code that the member's page documents (or a common one).
         """
+        if self.write_only or self.kind == "event":
+            what = "can only be written" if self.write_only else "is an event: it is called by the server"
+            raise Failure(HRESULT.DISP_E_MEMBERNOTFOUND, f"{self.name} {what}")
         return self.answer(obj, self.getter, self._arguments(args))
 
     def answer(
@@ -135,8 +143,12 @@ class Member:
 
     def _held(self, value: Any) -> Any:
         """The value as the member's VARTYPE holds it; the elements of an array as theirs."""
+        if self.vt == VT.VARIANT:
+            if not isinstance(value, Variant):
+                raise TypeError(f"{self.name} hands out a Variant, not {type(value).__name__}")
+            return value
         held = check(self.vt, value)
-        return held if self.elements is None else tuple(check(self.elements, item) for item in held)
+        return held if self.elements is None else check_elements(self.elements, held)
 
     def put(self, obj: ComObject, value: Any) -> None:
         """Run the setter; raises Failure as `get`."""
@@ -186,6 +198,10 @@ _REFUSALS = (HRESULT.VM_E_ADDITIONS_FEATURE_NOT_AVAIL, HRESULT.VM_E_ADDITIONS_NO
 
 def _null_of(vt: VT) -> Any:
     """The well-formed value that goes with S_FALSE: 0, "", False, an empty array, the null object."""
+    if vt == VT.VARIANT:
+        return Variant()
+    if vt == VT.ARRAY | VT.UI1:
+        return b""
     if vt & VT.ARRAY:
         return ()
     if vt in (VT.I2, VT.I4, VT.UI1, VT.UI4, VT.R8, VT.DECIMAL):

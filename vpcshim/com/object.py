@@ -113,9 +113,30 @@ def late_call(obj: ComObject, item: Member, args: tuple[Any, ...]) -> Any:
     try:
         if not item.known_to(obj._product_):
             raise unknown_name(obj, item.name)
-        return item.get(obj, args)[1]
+        value = item.get(obj, args)[1]
     except Failure as failure:
         raise com_error(failure, obj._source_) from failure.__cause__
+
+    return value.value if isinstance(value, Variant) else value
+
+
+def typed_call(obj: ComObject, item: Member, args: tuple[Any, ...]) -> tuple[HRESULT, Variant]:
+    """The call for a caller that needs the VARIANT itself: its HRESULT and what it hands out, with its type.
+
+    Raises:
+        Failure: The member failed.
+    """
+    code, value = item.get(obj, args)
+    out = Variant()
+    _hand_out(item, value, out)
+    return code, out
+
+
+def _hand_out(item: Member, value: Any, out: Variant) -> None:
+    if isinstance(value, Variant):
+        out.set(value.vt, value.value, value.elements)
+    else:
+        out.set(item.vt, value, item.elements)
 
 
 def late_put(obj: ComObject, item: Member, value: Any) -> None:
@@ -199,7 +220,7 @@ def _outcome(call: Callable[[], tuple[HRESULT, Any]]) -> Outcome:
         code, value = call()
     except Failure as failure:
         return Outcome(failure.code, None, failure.description)
-    return Outcome(code, value)
+    return Outcome(code, value.value if isinstance(value, Variant) else value)
 
 
 def raw_call(obj: ComObject, item: Member, args: tuple[Any, ...]) -> HRESULT:
@@ -224,7 +245,7 @@ def raw_call(obj: ComObject, item: Member, args: tuple[Any, ...]) -> HRESULT:
             out.clear()
         return _record(failure)
     if out is not None:
-        out.set(item.vt, value, item.elements)
+        _hand_out(item, value, out)
     return code
 
 

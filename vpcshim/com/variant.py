@@ -1,7 +1,8 @@
 """VARIANT: a value with the type that COM gives it, and the conversions that IDispatch makes of arguments.
 
 Python's side of each type: VT_I4 and the other integers `int`, VT_R8 `float`, VT_BSTR `str`, VT_BOOL `bool`,
-VT_DECIMAL `decimal.Decimal`, VT_DISPATCH an object or None, VT_EMPTY and VT_NULL None, arrays `tuple`.
+VT_DECIMAL `decimal.Decimal`, VT_DISPATCH an object or None, VT_EMPTY and VT_NULL None, VT_ARRAY|VT_UI1 `bytes`,
+other arrays `tuple`, nested where an array has more than one dimension.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Variant:
 
     @property
     def elements(self) -> VT | None:
-        """The VARTYPE of each element of a VT_ARRAY|VT_VARIANT; None for anything else."""
+        """The VARTYPE of each element of a VT_ARRAY|VT_VARIANT, in all its dimensions; None for anything else."""
         return self._elements
 
     def set(self, vt: VT | int, value: Any, elements: VT | None = None) -> None:
@@ -105,7 +106,7 @@ class Variant:
             raise ValueError(f"VARTYPE {int(vt):#x} is not known here")
         held = check(checked, value)
         if elements is not None:
-            held = tuple(check(elements, item) for item in held)
+            held = check_elements(elements, held)
         self._vt, self._value, self._elements = checked, held, elements
 
     def clear(self) -> None:
@@ -160,6 +161,19 @@ def check(vt: VT, value: Any) -> Any:
     return _check_other(vt, value)
 
 
+def check_elements(vt: VT, value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """An array whose elements are held as `vt`; a nested tuple is one more dimension. Raises as `check`."""
+    return tuple(check_elements(vt, item) if isinstance(item, tuple) else check(vt, item) for item in value)
+
+
+def _check_bytes(vt: VT, value: Any) -> bytes:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"{vt.label} holds bytes, not {type(value).__name__}")
+    return bytes(check(VT.UI1, item) for item in value)
+
+
 def _check_integer(vt: VT, value: Any) -> Any:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{vt.label} holds an int, not {type(value).__name__}")
@@ -187,6 +201,7 @@ _CHECKERS: dict[int, Callable[[VT, Any], Any]] = {
     **{vt.value: _check_integer for vt in _INTEGER_RANGE},
     VT.DECIMAL.value: _check_decimal,
     VT.R8.value: _check_real,
+    (VT.ARRAY | VT.UI1).value: _check_bytes,
 }
 _HOLDS: dict[VT, type] = {VT.BSTR: str, VT.BOOL: bool, VT.DATE: datetime}
 

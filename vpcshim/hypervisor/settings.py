@@ -1,7 +1,8 @@
 """What vpcshim keeps of a machine that libvirt has no place for, in the metadata of its definition.
 
-Unlike the run record it belongs to the machine, so it is kept across power-off; libvirt copies it into the live
-XML when the machine starts, and a change to a running machine goes to both.
+Unlike the run record it belongs to the machine, so it is kept across power-off. libvirt copies it into the live
+XML when the machine starts: what the live XML holds are the values as they were then, unless they were changed
+in the running machine itself.
 
 Source: virDomainSetMetadata, VIR_DOMAIN_METADATA_ELEMENT.
 """
@@ -9,16 +10,22 @@ Source: virDomainSetMetadata, VIR_DOMAIN_METADATA_ELEMENT.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import libvirt
 from lxml import etree
 
-from vpcshim.hypervisor.domainxml import SETTINGS_NS, DomainXml
+from vpcshim.hypervisor.domainxml import SETTINGS_NS, DomainXml, parse
 from vpcshim.hypervisor.errors import BadXml
 
 _PREFIX = "vpcshim"
 _WHOLE = 100.0
+_lock = threading.Lock()
+
+# A configuration value that libvirt has no place for, as .vmc files type it: string, boolean, integer, bytes.
+Value = str | bool | int | bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +34,15 @@ class Settings:
 
     Attributes:
         reserve: The share of the host's CPU capacity that is reserved for it, in percent.
+        file: The .vmc file that the machine was made or registered with, as a path of the host; "" for none.
+        values: Configuration values by their .vmc key.
+        scripts: The command lines attached to events, by VMEventType.
     """
 
     reserve: float = 0.0
+    file: str = ""
+    values: Mapping[str, Value] = field(default_factory=dict)
+    scripts: Mapping[int, str] = field(default_factory=dict)
 
 
 def read(xml: DomainXml) -> Settings:
@@ -47,17 +60,81 @@ def read(xml: DomainXml) -> Settings:
         reserve = math.nan
     if not 0 <= reserve <= _WHOLE:
         raise BadXml(f"the reserve in the metadata of {xml.name} is not a percentage: {text!r}")
-    return Settings(reserve)
+    values, scripts = {}, {}
+    for element in xml.settings.iterchildren("{*}value", "{*}script"):
+        held = element.text or ""
+        try:
+            if etree.QName(element).localname == "value":
+                values[element.attrib["key"]] = _typed(element.get("type", "string"), held)
+            else:
+                scripts[int(element.attrib["event"])] = held
+        except (KeyError, ValueError) as error:
+            raise BadXml(f"the metadata of {xml.name} holds something else than vpcshim wrote: {error}") from error
+    return Settings(reserve, xml.settings.get("file", ""), values, scripts)
 
 
-def write(domain: libvirt.virDomain, settings: Settings) -> None:
-    """Keep the settings in the definition and in the running domain.
+def change(
+    domain: libvirt.virDomain,
+    of: Callable[[Settings], Settings],
+    *,
+    config: bool = True,
+    live: bool = True,
+) -> None:
+    """Change the settings, of one machine at a time within this process; a running one has its own beside.
+
+    Args:
+        domain: The machine, on a connection that may write.
+        of: The new settings of the old ones.
+        config: Change those of the definition (of a transient domain: there are none).
+        live: Change those of the running domain, if it runs.
 
     Raises:
+        BadXml: As `read`.
         libvirt.libvirtError: libvirt refused.
     """
-    flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG if domain.isPersistent() else 0
-    if domain.isActive():
-        flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
-    text = etree.tostring(etree.Element("settings", reserve=repr(settings.reserve)), encoding="unicode")
-    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, text, _PREFIX, SETTINGS_NS, flags)
+    with _lock:
+        if config and domain.isPersistent():
+            definition = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+            _write(domain, of(read(parse(definition))), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+        if live and domain.isActive():
+            _write(domain, of(read(parse(domain.XMLDesc()))), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def _write(domain: libvirt.virDomain, settings: Settings, flags: int) -> None:
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, as_xml(settings), _PREFIX, SETTINGS_NS, flags)
+
+
+def as_xml(settings: Settings) -> str:
+    """The settings as the element that is kept (libvirt adds the namespace)."""
+    root = etree.Element("settings", reserve=repr(settings.reserve))
+    if settings.file:
+        root.set("file", settings.file)
+    for key, value in settings.values.items():
+        kind, text = _untyped(value)
+        etree.SubElement(root, "value", key=key, type=kind).text = text
+    for number, command in settings.scripts.items():
+        etree.SubElement(root, "script", event=str(number)).text = command
+    return etree.tostring(root, encoding="unicode")
+
+
+def _typed(kind: str, text: str) -> Value:
+    match kind:
+        case "boolean":
+            return {"true": True, "false": False}[text]
+        case "integer":
+            return int(text)
+        case "bytes":
+            return bytes.fromhex(text)
+        case "string":
+            return text
+    raise ValueError(f"a value of type {kind!r}")
+
+
+def _untyped(value: Value) -> tuple[str, str]:
+    if isinstance(value, bool):
+        return "boolean", "true" if value else "false"
+    if isinstance(value, int):
+        return "integer", str(value)
+    if isinstance(value, bytes):
+        return "bytes", value.hex().upper()
+    return "string", value

@@ -6,6 +6,7 @@ Sources: the IVMAccountant pages of both products' references; libvirt-domain fo
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from decimal import Decimal
 
 from vpcshim.com.declare import method, propget
@@ -17,7 +18,6 @@ from vpcshim.hypervisor import domainxml, scheduler, settings
 from vpcshim.hypervisor.counters import Reading
 from vpcshim.hypervisor.cpu import WINDOW
 from vpcshim.hypervisor.errors import Unknowable
-from vpcshim.hypervisor.settings import Settings
 from vpcshim.model import capacity
 from vpcshim.model.base import MachineObject
 from vpcshim.model.hresults import runs
@@ -182,12 +182,12 @@ class Accountant(
         )
         ceiling = capacity.ceiling_of_percent(maxSystemCapacity, vcpus, cpus)
         with self._domain(write=True) as domain:
-            before = settings.read(domainxml.parse(domain.XMLDesc()))
-            settings.write(domain, Settings(reserve=reservedSystemCapacity))
+            before = settings.read(domainxml.parse(domain.XMLDesc())).reserve
+            settings.change(domain, lambda kept: replace(kept, reserve=reservedSystemCapacity))
             try:
                 scheduler.write(domain, relativeWeight, ceiling)
             except Exception:
-                settings.write(domain, before)
+                settings.change(domain, lambda kept: replace(kept, reserve=before))
                 raise
 
 

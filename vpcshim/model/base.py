@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager
 import libvirt
 
 from vpcshim.com.errors import Failure
+from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.com.object import ComObject
 from vpcshim.hypervisor.errors import HypervisorError
 from vpcshim.model.hresults import failure_of
 from vpcshim.model.options import ConnectionOptions
+from vpcshim.model.paths import DriveMap
 from vpcshim.model.server import Server
 
 _SOURCES = {
@@ -27,6 +29,18 @@ class ModelObject(ComObject):
         super().__init__(product)
         self._server = server
         self._options = options
+
+    @property
+    def _paths(self) -> DriveMap:
+        """The drive map for the paths of this caller.
+
+        Raises:
+            Failure: E_BAD_PATHNAME, when VPCSHIM_DRIVES is no drive map.
+        """
+        try:
+            return self._options.drive_map()
+        except ValueError as error:
+            raise Failure(HRESULT.E_BAD_PATHNAME, f"VPCSHIM_DRIVES: {error}") from error
 
     @property
     def _source_(self) -> str:

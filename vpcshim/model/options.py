@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from vpcshim.hypervisor.connection import DEFAULT_TIMEOUT
+from vpcshim.model.paths import DriveMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class ConnectionOptions:
         timeout: Seconds, at least 1, after which a daemon that does not answer is given up.
         freshness: Seconds for which one look at all machines' network counters may serve the reads of each;
             0 reads each machine at the moment it is asked for.
+        drives: Which folder of the host each drive letter of a script's paths stands for, as
+            {"C:": "/srv/vm"}. None: the environment's VPCSHIM_DRIVES (`C:=/srv/vm;D:=/data`), else no drive.
     """
 
     uri: str | None = None
@@ -28,6 +33,7 @@ class ConnectionOptions:
     raw_counters: bool = False
     timeout: float = DEFAULT_TIMEOUT
     freshness: float = 0.0
+    drives: Mapping[str, str] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         """Refuse what would otherwise surface as something else later."""
@@ -39,9 +45,21 @@ class ConnectionOptions:
                 raise TypeError(f"{name} is a number of seconds, not {value!r}")
         if not isinstance(self.raw_counters, bool):
             raise TypeError(f"raw_counters is True or False, not {self.raw_counters!r}")
+        if self.drives is not None:
+            DriveMap(self.drives)
         if self.unreadable_nics not in ("error", "skip"):
             raise ValueError(f'unreadable_nics is "error" or "skip", not {self.unreadable_nics!r}')
         if not self.timeout >= 1:
             raise ValueError(f"a timeout is at least 1 second, not {self.timeout!r}")
         if not self.freshness >= 0:
             raise ValueError(f"freshness is 0 or more seconds, not {self.freshness!r}")
+
+    def drive_map(self) -> DriveMap:
+        """The drive map that these options mean.
+
+        Raises:
+            ValueError: VPCSHIM_DRIVES is no drive map.
+        """
+        if self.drives is not None:
+            return DriveMap(self.drives)
+        return DriveMap.parsed(os.environ.get("VPCSHIM_DRIVES", ""))

@@ -22,6 +22,7 @@ from vpcshim.hypervisor.runkeeper import RunKeeper
 from vpcshim.hypervisor.sweep import DomainFacts, Sweeper
 from vpcshim.hypervisor.uptime import seconds_up
 from vpcshim.model.hresults import is_running, runs
+from vpcshim.model.work import Works
 
 _lock = threading.Lock()
 _servers: weakref.WeakValueDictionary[tuple[str | None, float], Server] = weakref.WeakValueDictionary()
@@ -35,11 +36,12 @@ class Swept(NamedTuple):
 
 
 class Server:
-    """The connection to one libvirt server, its events, run records, CPU samples and counters."""
+    """The connection to one libvirt server, its events, run records, CPU samples, counters and tasks."""
 
     def __init__(self, name: str | None, timeout: float) -> None:
         self.connection = Connection(name, timeout=timeout)
         self.events = Events(self.connection)
+        self.works = Works()
         self.layouts = Layouts(self.events)
         monitors = MonitorStats(self.connection)
         self._drives = DriveSweeper(self.connection, monitors)

@@ -1,0 +1,1 @@
+"""The members of IVMVirtualServer and IVMVirtualPC, a module for each concern."""

@@ -1,0 +1,1 @@
+"""The members of IVMVirtualMachine, a module for each concern."""

@@ -1,0 +1,94 @@
+"""What a machine is: its name, what identifies it, where its definition stands, its state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vpcshim.com.declare import propget
+from vpcshim.com.errors import Failure
+from vpcshim.com.hresult import HRESULT
+from vpcshim.com.variant import VT
+from vpcshim.constants import VMVMState
+from vpcshim.hypervisor.errors import Unknowable
+from vpcshim.model.accountant import Accountant
+from vpcshim.model.hresults import runs
+from vpcshim.model.machine.state import Stateful, is_saved, state_of
+from vpcshim.model.names import check_new_name
+
+_UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
+# Where libvirt's drivers keep the definitions of persistent domains, for a connection to this machine.
+_DEFINITIONS = {"qemu:///system": Path("/etc/libvirt/qemu"), "qemu:///session": Path("~/.config/libvirt/qemu")}
+
+
+class Identity(Stateful):
+    """Name, ConfigID, File, State, Accountant."""
+
+    @propget(
+        vs=0,
+        vpc=0,
+        vt=VT.BSTR,
+        fails=(
+            HRESULT.E_INVALIDARG,
+            HRESULT.VM_E_VM_UNKNOWN,
+            HRESULT.VM_E_CONFIG_NAME_TOO_LONG,
+            HRESULT.VM_E_CONFIG_NAME_INVALID_CHAR,
+            HRESULT.VM_E_CONFIG_DUPLICATE_NAME,
+        ),
+        vpc_fails=(HRESULT.VM_E_PREF_VM_ACTIVE, HRESULT.VM_E_CONFIG_NO_NAME),
+    )
+    def Name(self) -> str:
+        """The machine's name (the domain's); the default member.
+
+        A machine is renamed while it is off: libvirt renames no domain that runs or has a managed-save image.
+        """
+        with self._domain() as domain:
+            return str(domain.name())
+
+    @Name.write
+    def _put_Name(self, name: str) -> None:
+        check_new_name(name, self._product_)
+        with self._domain(write=True) as domain:
+            old = domain.name()
+            if runs(domain) or is_saved(domain):
+                text = f"{old} is running or saved, and libvirt renames only a machine that is turned off"
+                raise Failure(HRESULT.VM_E_PREF_VM_ACTIVE, text)
+            others = {other.name() for other in domain.connect().listAllDomains()} - {old}
+            if name.casefold() in {other.casefold() for other in others}:
+                raise Failure(HRESULT.VM_E_CONFIG_DUPLICATE_NAME, f"there is a machine named {name} already")
+            if name != old:
+                domain.rename(name)
+
+    @propget(vs=0x60020002, vpc=0x60020002, vt=VT.BSTR, fails=_UNKNOWN)
+    def ConfigID(self) -> str:
+        """What identifies the configuration: the domain's UUID, as `{XXXXXXXX-...}`."""
+        with self._domain() as domain:
+            return f"{{{domain.UUIDString().upper()}}}"
+
+    @propget(vs=0x60020003, vpc=0x60020003, vt=VT.BSTR, fails=_UNKNOWN)
+    def File(self) -> str:
+        """The full path of the file that holds the machine's definition.
+
+        libvirt keeps that to itself: it is known for a persistent QEMU domain of this machine only.
+        """
+        with self._domain() as domain:
+            name, persistent = domain.name(), domain.isPersistent()
+        if not persistent:
+            raise Unknowable(f"{name} is a transient domain: no file holds its definition")
+        folder = _DEFINITIONS.get(self._server.connection.uri or "")
+        path = None if folder is None else folder.expanduser() / f"{name}.xml"
+        if path is None or not path.is_file():
+            raise Unknowable(f"libvirt does not tell where it keeps the definition of {name} on this connection")
+        return str(path)
+
+    @propget(vs=0x60020010, vpc=0x60020011, vt=VT.I4, fails=_UNKNOWN)
+    def State(self) -> VMVMState:
+        """The machine's state (VMVMState); a machine that is off with a managed-save image is Saved."""
+        work = self._server.works.of(self._uuid)
+        with self._domain() as domain:
+            return state_of(domain) if work is None or work.state is None else work.state
+
+    @propget(vs=0x60020004, vpc=0x60020004, vt=VT.DISPATCH, fails=_UNKNOWN)
+    def Accountant(self) -> Accountant:
+        """The machine's accountant (IVMAccountant)."""
+        with self._domain():
+            return Accountant(self._product_, self._server, self._options, self._uuid)

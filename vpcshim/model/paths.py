@@ -1,0 +1,134 @@
+r"""Paths as scripts write them, and as the host has them.
+
+A script for these products says `C:\VMs\web.vhd`. The drive map says which folder of the host each letter stands
+for; a path outside of it is refused. What is handed out is a Windows path where the map covers it. A script made
+for this host may also use the host's own absolute paths.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from vpcshim.com.errors import Failure
+from vpcshim.com.hresult import HRESULT
+
+_LONGEST = 260  # MAX_PATH, as the pages say: shorter than this
+_FORBIDDEN = '*?:<>/|"'
+_WINDOWS = re.compile(r"([A-Za-z]):[\\/](.*)", re.DOTALL)
+_LETTER = re.compile(r"([A-Za-z]):?[\\/]?")
+
+
+class DriveMap:
+    """Which folder of the host each drive letter stands for.
+
+    Args:
+        drives: Letters (`C:` or `C`, in any case) and absolute folders of the host.
+
+    Raises:
+        ValueError: A letter is none, or a folder is not absolute.
+    """
+
+    def __init__(self, drives: Mapping[str, str | os.PathLike[str]]) -> None:
+        self._folders: dict[str, Path] = {}
+        for letter, folder in drives.items():
+            found = _LETTER.fullmatch(letter)
+            path = Path(os.path.normpath(folder))
+            if found is None:
+                raise ValueError(f"a drive is a letter, as C:, not {letter!r}")
+            if not path.is_absolute():
+                raise ValueError(f"drive {letter} has to stand for an absolute folder, not {str(folder)!r}")
+            self._folders[found[1].upper()] = path
+
+    @classmethod
+    def parsed(cls, text: str) -> DriveMap:
+        """Of `C:=/srv/vm;D:=/data`, as VPCSHIM_DRIVES has it.
+
+        Raises:
+            ValueError: As the constructor, or a part has no `=`.
+        """
+        drives: dict[str, str] = {}
+        for part in filter(None, (part.strip() for part in text.split(";"))):
+            letter, equals, folder = part.partition("=")
+            if not equals:
+                raise ValueError(f"a drive map is LETTER:=FOLDER;..., not {part!r}")
+            drives[letter.strip()] = folder.strip()
+        return cls(drives)
+
+    def to_host(self, path: str, *, base: Path | None = None) -> Path:
+        r"""The host's path for one that a script gave.
+
+        Args:
+            path: A Windows path of a mapped drive, or an absolute path of the host.
+            base: What a relative path (`.\hda.vhd`) is relative to; None refuses it.
+
+        Raises:
+            Failure: E_INVALID_NAME, E_BAD_PATHNAME, E_BUFFER_OVERFLOW or E_PATH_NOT_FOUND, as documented.
+        """
+        if not path.strip():
+            raise Failure(HRESULT.E_INVALID_NAME, "a path is not empty", otherwise=(HRESULT.E_INVALIDARG,))
+        if "\0" in path:
+            raise Failure(HRESULT.E_INVALID_NAME, f"{path!r} holds a NUL")
+        if path.startswith("/"):
+            return Path(os.path.normpath(path))
+        if len(path) >= _LONGEST:
+            raise Failure(
+                HRESULT.E_BUFFER_OVERFLOW, f"a path is shorter than {_LONGEST} characters, not {len(path)}"
+            )
+        found = _WINDOWS.fullmatch(path)
+        rest = path if found is None else found[2]
+        wrong = sorted({character for character in rest if character in _FORBIDDEN or ord(character) < 32})
+        if wrong and not (found is None and path[1:2] == ":"):
+            text = f"{path} cannot hold {' '.join(map(repr, wrong))}"
+            raise Failure(HRESULT.E_INVALID_NAME, text)
+        parts = [part for part in rest.split("\\") if part not in ("", ".")]
+        if found is None:
+            if base is None or path.startswith("\\") or path[1:2] == ":":
+                raise Failure(HRESULT.E_BAD_PATHNAME, f"{path} is no absolute path (as C:\\VMs\\web.vhd)")
+            return _below(base, parts, path, ceiling=None)
+        letter = found[1].upper()
+        folder = self._folders.get(letter)
+        if folder is None:
+            known = ", ".join(f"{known}:" for known in sorted(self._folders)) or "none"
+            text = (
+                f"{path}: drive {letter}: stands for no folder of the host (mapped: {known}). "
+                f"Set drives={{'{letter}:': '/folder'}} or VPCSHIM_DRIVES={letter}:=/folder"
+            )
+            raise Failure(HRESULT.E_PATH_NOT_FOUND, text)
+        return _below(folder, parts, path, ceiling=folder)
+
+    def to_script(self, path: str | os.PathLike[str]) -> str:
+        """The path as a script is given it: of the mapped drive that covers it most closely, else the host's."""
+        host = PurePosixPath(os.path.normpath(path))
+        covering = [(letter, folder) for letter, folder in self._folders.items() if host.is_relative_to(folder)]
+        if not covering:
+            return str(host)
+        letter, folder = max(covering, key=lambda pair: len(pair[1].parts))
+        return f"{letter}:\\" + "\\".join(host.relative_to(folder).parts)
+
+
+def _below(folder: Path, parts: list[str], shown: str, *, ceiling: Path | None) -> Path:
+    """The path below a folder, found in any case as Windows finds it; `..` does not leave the drive."""
+    here = folder
+    for part in parts:
+        if part == "..":
+            if here == ceiling:
+                raise Failure(HRESULT.E_BAD_PATHNAME, f"{shown} leaves the folder that its drive stands for")
+            here = here.parent
+        else:
+            here = _cased(here, part)
+    return here
+
+
+def _cased(folder: Path, name: str) -> Path:
+    """The entry of that name; the only one in another case where there is no exact one; else as written."""
+    exact = folder / name
+    if exact.exists() or not folder.is_dir():
+        return exact
+    try:
+        others = [entry for entry in os.listdir(folder) if entry.casefold() == name.casefold()]
+    except PermissionError:
+        return exact  # what is in it cannot be seen; whoever opens the file is told so
+    return folder / others[0] if len(others) == 1 else exact
