@@ -13,14 +13,38 @@ from vpcshim.com.errors import Failure, com_error
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.hypervisor.connection import DEFAULT_TIMEOUT
+from vpcshim.model.app.configuration import Configuration
+from vpcshim.model.app.disks import Disks
+from vpcshim.model.app.files import Files
+from vpcshim.model.app.host import Host
 from vpcshim.model.app.identity import Identity
+from vpcshim.model.app.limits import Limits
+from vpcshim.model.app.locale import Locale
 from vpcshim.model.app.machines import Machines
+from vpcshim.model.app.networks import Networks
+from vpcshim.model.app.remote_console import RemoteConsole
+from vpcshim.model.app.scripts import Scripts
+from vpcshim.model.app.security import Security
 from vpcshim.model.app.tasks import Tasks
 from vpcshim.model.options import ConnectionOptions
 from vpcshim.model.server import server as server_of
 
 
-class Application(Identity, Machines, Tasks):
+class Application(
+    Identity,
+    Machines,
+    Tasks,
+    Files,
+    Limits,
+    Configuration,
+    Locale,
+    Scripts,
+    Disks,
+    Networks,
+    Host,
+    RemoteConsole,
+    Security,
+):
     """What both products' applications have in common."""
 
     _PRODUCT: Product

@@ -9,13 +9,37 @@ from collections.abc import Sequence
 
 from vpcshim.com.collection import Collection
 from vpcshim.model.base import ModelObject
+from vpcshim.model.machine.adapters import Adapters
+from vpcshim.model.machine.automation import Automation
+from vpcshim.model.machine.configuration import Configuration
+from vpcshim.model.machine.console import Console
+from vpcshim.model.machine.drives import Drives
+from vpcshim.model.machine.firmware import Firmware
+from vpcshim.model.machine.hardware import Hardware
 from vpcshim.model.machine.identity import Identity
+from vpcshim.model.machine.ports import Ports
 from vpcshim.model.machine.power import Power
+from vpcshim.model.machine.scripts import Scripts
+from vpcshim.model.machine.security import Security
+from vpcshim.model.machine.undo import Undo
+from vpcshim.model.machine.usb import Usb
 
 
 class VirtualMachine(
     Identity,
     Power,
+    Hardware,
+    Firmware,
+    Automation,
+    Configuration,
+    Undo,
+    Drives,
+    Adapters,
+    Ports,
+    Console,
+    Usb,
+    Security,
+    Scripts,
     interface="IVMVirtualMachine",
     vs="{DFF3A5A1-A687-475F-B040-5C49CFCF4694}",
     vpc="{F7092AA1-33ED-4F78-A59F-C00ADFC2EDD7}",

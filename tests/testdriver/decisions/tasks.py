@@ -41,12 +41,11 @@ never((VS,), _T, "Error ErrorDescription", "VM_E_VM_UNKNOWN VM_E_ADDITIONS_NOT_A
 never((VPC,), _T, "Error", "VM_E_VMVIRTUALPC_OLDER_VERSION VM_E_OTHER_VIRTUALIZATION_SOFTWARE", _ENDED)
 
 _C = "IVMTaskCollection"
+_OURS = "the tasks are those of this process: nobody is asked"
 rows(BOTH, _C, "Count", (at.running, S_OK, 1))
 rows(BOTH, _C, "Item", (at.running, S_OK), (at.running, HRESULT.DISP_E_BADINDEX, ANY, (2,)))
 rows(BOTH, _C, "_NewEnum", (at.running, S_OK))
-never(BOTH, _C, "Count Item _NewEnum", "DISP_E_EXCEPTION", "the tasks are those of this process: nobody is asked")
+never(BOTH, _C, "Count Item _NewEnum", "DISP_E_EXCEPTION", _OURS)
 for _products, _interface in (((VS,), "IVMVirtualServer"), ((VPC,), "IVMVirtualPC")):
     rows(_products, _interface, "Tasks", (at.running, S_OK), (at.no_server, S_OK))
-    never(
-        _products, _interface, "Tasks", "DISP_E_EXCEPTION", "the tasks are those of this process: nobody is asked"
-    )
+    never(_products, _interface, "Tasks", "DISP_E_EXCEPTION", _OURS)
