@@ -36,6 +36,7 @@ DECLARED: dict[Key, Member] = {
     if member.known_to(product)
 }
 # What the machinery answers by itself, without a declaration.
+_NEVER_AT_ALL = {"VM_E_HARDWARE_VIRTUALIZATION_DISABLED"}
 _BY_ITSELF = {
     "VM_E_HARDWARE_VIRTUALIZATION_DISABLED",
     "S_OK",
