@@ -91,12 +91,12 @@ def test_off_is_s_false_and_power_up_starts_at_zero(three_nics: Guest, server: V
     vm = machine(server, three_nics)
     three_nics.send_frames(0, 10, 100)
     settled(vm.Accountant, 1000)
-    vm.TurnOff()
+    vm.TurnOff().WaitForCompletion(-1)
     assert vm.State == constants.vmVMState_TurnedOff
     out = vpcshim.Variant()
     assert vm.Accountant.get_NetworkBytesSent(out) is HRESULT.S_FALSE
     assert (out.vt, out.value) == (vpcshim.VT.DECIMAL, 0)
-    vm.Startup()
+    vm.Startup().WaitForCompletion(-1)
     assert vm.State == constants.vmVMState_Running
     assert vm.Accountant.NetworkBytesSent == 0
     assert vm.Accountant.UpTime < 30
@@ -119,7 +119,7 @@ def test_reset_starts_at_zero_and_a_second_process_sees_it(three_nics: Guest, se
     vm = machine(server, three_nics)
     three_nics.send_frames(1, 10, 100)
     settled(vm.Accountant, 1000)
-    vm.Reset()
+    vm.Reset().WaitForCompletion(-1)
     assert vm.Accountant.NetworkBytesSent == 0
     three_nics.wait_reboot()
     three_nics.send_frames(1, 3, 200)
@@ -159,16 +159,17 @@ def test_a_reset_by_others_is_seen_by_whoever_listens(three_nics: Guest, server:
 
 def test_restore_starts_at_zero(three_nics: Guest, server: VirtualServer) -> None:
     vm = machine(server, three_nics)
-    vm.Reset()  # so that a baseline is in the metadata that the saved image carries
+    vm.Reset().WaitForCompletion(-1)  # so that a baseline is in the metadata that the saved image carries
     three_nics.wait_reboot()
     three_nics.send_frames(1, 50, 1000)
     settled(vm.Accountant, 50_000)
     task = vm.Save()
+    task.WaitForCompletion(-1)
     assert (task.IsComplete, task.Result) == (True, constants.vmTaskResult_Success)
     assert vm.State == constants.vmVMState_Saved
     out = vpcshim.Variant()
     assert vm.Accountant.get_NetworkBytesSent(out) is HRESULT.S_FALSE
-    vm.Startup()
+    vm.Startup().WaitForCompletion(-1)
     three_nics.wait_ready()
     assert vm.Accountant.NetworkBytesSent == on_the_taps(three_nics) < 50_000
     assert vm.Accountant.UpTime < 30
@@ -178,7 +179,7 @@ def test_restore_starts_at_zero(three_nics: Guest, server: VirtualServer) -> Non
 
 def test_discard_saved_state(three_nics: Guest, server: VirtualServer) -> None:
     vm = machine(server, three_nics)
-    vm.Save()
+    vm.Save().WaitForCompletion(-1)
     vm.DiscardSavedState()
     assert vm.State == constants.vmVMState_TurnedOff
     with pytest.raises(vpcshim.ComError, match="VM_E_VM_NO_SAVED_STATE"):
@@ -224,7 +225,7 @@ def test_disk_bytes(guest_factory: GuestFactory, guest_maker: GuestMaker, server
     guest.write_disk("vdb", 2)
     assert vm.Accountant.DiskBytesRead - read == 4 << 20
     assert vm.Accountant.DiskBytesWritten - written == 2 << 20
-    vm.Reset()
+    vm.Reset().WaitForCompletion(-1)
     assert vm.Accountant.DiskBytesWritten == 0
     guest.wait_reboot()
     guest.write_disk("vda", 1)
@@ -277,11 +278,11 @@ def test_scheduling_parameters_are_in_force_and_kept(guest_factory: GuestFactory
         assert accountant.MaximumSystemCapacity == pytest.approx(most / 5, rel=1e-4)
         assert accountant.ReservedSystemCapacity == 5
         assert server.AvailableSystemCapacity == 95
-        vm.TurnOff()
+        vm.TurnOff().WaitForCompletion(-1)
         assert accountant.RelativeWeight == 200
         assert accountant.ReservedSystemCapacity == 5
         assert server.AvailableSystemCapacity == 100
-        vm.Startup()
+        vm.Startup().WaitForCompletion(-1)
 
 
 @pytest.mark.parametrize(
@@ -317,15 +318,15 @@ def test_a_reserve_that_does_not_fit_is_not_admitted(guest_factory: GuestFactory
     first, second, third = (guest_factory(start=False) for _ in range(3))
     for guest in (first, second, third):
         machine(server, guest).Accountant.SetSchedulingParameters(50, 50, 100)
-    machine(server, first).Startup()
-    machine(server, second).Startup()
+    machine(server, first).Startup().WaitForCompletion(-1)
+    machine(server, second).Startup().WaitForCompletion(-1)
     assert server.AvailableSystemCapacity == 0
     with pytest.raises(vpcshim.ComError, match="reserves 50 percent") as caught:
-        machine(server, third).Startup()
+        machine(server, third).Startup().WaitForCompletion(-1)
     assert caught.value.scode == HRESULT.VM_E_OUT_OF_RESOURCE
     assert machine(server, third).State == constants.vmVMState_TurnedOff
-    machine(server, first).TurnOff()
-    machine(server, third).Startup()
+    machine(server, first).TurnOff().WaitForCompletion(-1)
+    machine(server, third).Startup().WaitForCompletion(-1)
     assert machine(server, third).State == constants.vmVMState_Running
 
 
@@ -357,7 +358,7 @@ def test_a_run_is_not_mistaken_for_another_of_the_same_id(
     # A restored QEMU announces itself on each NIC: the baseline is what it said by then.
     wait_until(lambda: on_the_taps(three_nics) >= 60, 10, "the guest's NICs announce themselves")
     before = on_the_taps(three_nics)
-    machine(vpcshim.CreateObject("VirtualServer.Application", URI), three_nics).Reset()
+    machine(vpcshim.CreateObject("VirtualServer.Application", URI), three_nics).Reset().WaitForCompletion(-1)
     saved_and_restored_by_a_new_daemon()
     assert three_nics.domain.ID() == run
     wait_until(lambda: on_the_taps(three_nics) >= max(before, 60), 15, "they announce themselves again")
@@ -370,7 +371,7 @@ def test_a_reset_by_a_raw_reader_is_a_reset_for_the_others(three_nics: Guest, se
     three_nics.send_frames(0, 10, 100)
     settled(vm.Accountant, 1000)
     raw = machine(vpcshim.CreateObject("VirtualServer.Application", URI, raw_counters=True), three_nics)
-    raw.Reset()
+    raw.Reset().WaitForCompletion(-1)
     assert raw.Accountant.NetworkBytesSent == 1000
     assert vm.Accountant.NetworkBytesSent == 0
     assert elsewhere(three_nics) == "0"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import libvirt
 import pytest
 
 from tests.testdriver.support import PRODUCTS, VS, application, code_of, machine, raw
 from vpcshim import HRESULT, VT, ComError
 from vpcshim.com.member import Product
 from vpcshim.constants import VMTaskResult, VMVMState
-from vpcshim.testing import Machine, NodeBuilder
+from vpcshim.model.application import VirtualPC
+from vpcshim.model.virtual_machine import VirtualMachine
+from vpcshim.testing import Machine, Node, NodeBuilder
 from vpcshim.testing.machines import State
 
 OFF, SAVED = VMVMState.vmVMState_TurnedOff, VMVMState.vmVMState_Saved
@@ -188,3 +194,153 @@ def test_wrong_arguments_of_a_wait(
 ) -> None:
     task = machine(vpcshim_node(Machine("web")), "web", product).TurnOff()
     assert task.raw_WaitForCompletion(*args) is expected
+
+
+# -- operations that take their time (the test driver's do not: its calls are held up) ---------------------------
+
+Hold = Callable[[str], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def hold(monkeypatch: pytest.MonkeyPatch) -> Hold:
+    """Holds up a call of libvirt's until the block ends."""
+
+    @contextmanager
+    def held(name: str) -> Iterator[None]:
+        real, go = getattr(libvirt.virDomain, name), threading.Event()
+
+        def waits(domain: libvirt.virDomain, *args: Any) -> Any:
+            assert go.wait(20)
+            return real(domain, *args)
+
+        monkeypatch.setattr(libvirt.virDomain, name, waits)
+        try:
+            yield
+        finally:
+            go.set()
+
+    return held
+
+
+def both_of(node: Node) -> list[VirtualMachine]:
+    return [machine(node, "web", product) for product in PRODUCTS]
+
+
+def refusals(vm: VirtualMachine, *members: str) -> dict[str, HRESULT]:
+    return {member: code_of(vm, member) for member in members}
+
+
+@everywhere
+def test_while_it_is_being_saved(vpcshim_node: NodeBuilder, product: Product, hold: Hold) -> None:
+    node = vpcshim_node(Machine("web"))
+    vm = machine(node, "web", product)
+    expected = {"Startup": IS_RUNNING, "DiscardSavedState": IS_RUNNING, "Save": E_FAIL, "Pause": E_FAIL}
+    expected |= {"Resume": E_FAIL, "Reset": HRESULT.DISP_E_EXCEPTION}
+    with hold("managedSave"):
+        task = vm.Save()
+        assert (task.IsComplete, task.PercentCompleted, task.IsCancelable) == (False, 0, False)
+        for one in both_of(node):
+            assert one.State == VMVMState.vmVMState_Saving
+            assert refusals(one, *expected) == expected
+        with pytest.raises(ComError, match="web is being saved: it can be paused when that is over"):
+            vm.Pause()
+        task.WaitForCompletion(10)
+        assert not task.IsComplete
+    task.WaitForCompletion(-1)
+    assert (task.IsComplete, task.PercentCompleted, vm.State) == (True, 100, SAVED)
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "words"),
+    [
+        ("shutoff", VMVMState.vmVMState_TurningOn, "Starting web"),
+        ("saved", VMVMState.vmVMState_Restoring, "Restoring web"),
+    ],
+)
+def test_while_it_is_being_started(
+    vpcshim_node: NodeBuilder, hold: Hold, before: State, state: VMVMState, words: str
+) -> None:
+    node = vpcshim_node(Machine("web", state=before))
+    with hold("create"):
+        task = machine(node, "web").Startup()
+        assert (task.IsComplete, task.Description) == (False, words)
+        for one in both_of(node):
+            assert one.State == state
+            assert refusals(one, "Startup", "DiscardSavedState") == dict.fromkeys(
+                ("Startup", "DiscardSavedState"), IS_RUNNING
+            )
+            assert one.put_Undoable(True).failed, "its definition is in use"
+    task.WaitForCompletion(-1)
+    assert machine(node, "web").State == RUNNING
+
+
+def test_the_last_call_on_a_machine_is_what_is_shown(vpcshim_node: NodeBuilder, hold: Hold) -> None:
+    node = vpcshim_node(Machine("web"))
+    vm = machine(node, "web")
+    with hold("managedSave"):
+        save = vm.Save()
+        with hold("destroy"):
+            off = vm.TurnOff()
+            assert vm.State == VMVMState.vmVMState_TurningOff
+            assert [task.Description for task in node.application().Tasks] == ["Saving web", "Turning off web"]
+        off.WaitForCompletion(300)
+        assert not off.IsComplete, "it waits until what it ended has noticed"
+    off.WaitForCompletion(-1)
+    assert (save.IsComplete, vm.State) == (True, OFF)
+    assert save.Result == VMTaskResult.vmTaskResult_UnexpectedError
+    assert save.Error == NOT_RUNNING
+    assert "web is not running" in save.ErrorDescription
+
+
+def test_two_that_start_the_same_machine(vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = vpcshim_node(Machine("web", state="shutoff"))
+    vm = machine(node, "web")
+    real = libvirt.virDomain.create
+
+    def beaten(domain: libvirt.virDomain) -> None:
+        real(domain)  # somebody else, in between
+        real(domain)
+
+    monkeypatch.setattr(libvirt.virDomain, "create", beaten)
+    with pytest.raises(ComError, match="web is running already") as caught:
+        vm.Startup()
+    assert caught.value.scode == IS_RUNNING
+
+
+@pytest.mark.parametrize("option", [0, 1])
+@pytest.mark.parametrize(("state", "words"), [("shutoff", "Starting web"), ("saved", "Restoring web")])
+def test_startup2(vpcshim_node: NodeBuilder, option: int, state: State, words: str) -> None:
+    vm = machine(vpcshim_node(Machine("web", state=state)), "web", PRODUCTS[1])
+    assert vm.Startup2(option).Description == words
+    assert vm.State == RUNNING
+
+
+@pytest.mark.parametrize("option", [-1, 2, 2**31 - 1])
+def test_an_unknown_option_of_startup2(vpcshim_node: NodeBuilder, option: int) -> None:
+    vm = machine(vpcshim_node(Machine("web", state="shutoff")), "web", PRODUCTS[1])
+    with pytest.raises(
+        ComError, match=rf"no startup option {option}, only 0 \(vmStartupOption_Normal\), 1"
+    ) as caught:
+        vm.Startup2(option)
+    assert caught.value.scode == HRESULT.E_INVALIDARG
+    assert vm.State == OFF
+
+
+def test_virtual_server_has_no_startup2(vpcshim_node: NodeBuilder) -> None:
+    vm = machine(vpcshim_node(Machine("web", state="shutoff")), "web")
+    with pytest.raises(ComError) as caught:
+        vm.Startup2(0)
+    assert caught.value.hresult == HRESULT.DISP_E_UNKNOWNNAME
+
+
+def test_tasks_of_both_products_are_the_same(vpcshim_node: NodeBuilder) -> None:
+    node = vpcshim_node(Machine("web"), Machine("db"))
+    vs, vpc = (application(node, product) for product in PRODUCTS)
+    first = vs.VirtualMachines(1).TurnOff()
+    second = vpc.VirtualMachines(2).Save()
+    assert isinstance(vpc, VirtualPC)
+    for app in (vs, vpc):
+        assert [(task.ID, task.Description) for task in app.Tasks] == [
+            (first.ID, "Turning off db"),
+            (second.ID, "Saving web"),
+        ]

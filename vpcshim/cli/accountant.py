@@ -139,7 +139,7 @@ def command(
         output = Json(columns, sort, explain=explain)
     elif as_csv:
         output = Csv(columns, sort, watching=watch is not None)
-    elif sys.stdout.isatty() and not _is_dumb():
+    elif sys.stdout.isatty() and not is_dumb():
         output = Terminal(columns, sort, with_host=with_host, exact=exact)
     else:
         output = Plain(columns, sort, with_host=with_host)
@@ -158,7 +158,8 @@ def command(
     return exit_code(reports)
 
 
-def _is_dumb() -> bool:
+def is_dumb() -> bool:
+    """Whether the terminal says of itself that it can only print lines."""
     return os.environ.get("TERM", "") in ("dumb", "unknown")
 
 

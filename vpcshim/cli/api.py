@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
 import sys
 from typing import Any
 
@@ -64,14 +62,11 @@ def command(interfaces: tuple[str, ...], as_json: bool, product: str | None) -> 
 
 def declared() -> dict[str, dict[str, dict[str, Any]]]:
     """Everything that is declared, by product and interface, sorted; beside the JSON's keys, each `vartype`."""
-    import vpcshim.model
     from vpcshim.com.member import Product
-    from vpcshim.com.object import INTERFACES
+    from vpcshim.model.catalogue import interfaces
 
-    for module in pkgutil.walk_packages(vpcshim.model.__path__, "vpcshim.model."):
-        importlib.import_module(module.name)
     listed: dict[str, dict[str, dict[str, Any]]] = {product.value: {} for product in Product}
-    for kind in sorted(INTERFACES, key=lambda kind: kind._interface_):
+    for kind in interfaces():
         for product, iid in kind._iids_.items():
             members = sorted(
                 (member for member in kind._names_.values() if member.known_to(product)), key=lambda m: m.name

@@ -1,7 +1,8 @@
 """The entry point: finds the command, and ends every way a command can end with an exit code and one line.
 
-Exit codes: 0; 1, a machine could not be read (doctor: something failed); 2, wrong usage, an unknown machine, or a
-server that cannot be reached; 70, a defect of vpcshim; 130, interrupted; 141, the reader of a pipe went away.
+Exit codes: 0; 1, a machine could not be read, or an operation on it failed (doctor: something failed); 2, wrong
+usage, an unknown machine, or a server that cannot be reached; 70, a defect of vpcshim; 130, interrupted; 141, the
+reader of a pipe went away.
 """
 
 from __future__ import annotations
@@ -27,15 +28,30 @@ OK, UNREADABLE, UNUSABLE, DEFECT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 70, 130, 1
 # The one line of each command stands here so that `vpcshim --help` imports none of them.
 _COMMANDS = {
     "accountant": "Show what the machines sent, received, read, wrote and computed.",
+    "list": "List the machines, their states and for how long they are up.",
+    "start": "Power machines on, or restore saved ones.",
+    "stop": "Switch machines off, without a shutdown of the guest.",
+    "save": "Save the state of machines and stop them.",
+    "pause": "Stop the CPUs of machines.",
+    "resume": "Let paused machines go on.",
+    "reset": "Reset machines as their reset button would.",
+    "run": "Run a script made for the two products, in VBScript, JScript or Python, as it is.",
+    "check": "Say what a script uses and what of that is unavailable, without running it.",
+    "events": "Tell what happens to the machines, and run the scripts attached to it.",
     "api": "List the interfaces and members that are served.",
     "doctor": "Say what of libvirt works here, and what to do about the rest.",
 }
 
+# Where the commands stand that have no module of their own name.
+_MODULES = dict.fromkeys(("start", "stop", "save", "pause", "resume", "reset"), "power")
+
 _EPILOG = """\b
 Exit codes:
-  0  everything asked for was read
-  1  a machine could not be read in full (doctor: something failed)
+  0  everything asked for was read, or done
+  1  a machine could not be read in full, or an operation on it failed
+     (doctor: something failed)
   2  wrong usage, an unknown machine, or a server that cannot be reached
+`vpcshim run` has its script's own exit codes.
 
 \b
 Example:
@@ -54,7 +70,8 @@ class LazyGroup(click.Group):
         """The command of that name; None where there is none."""
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"vpcshim.cli.{cmd_name}").command
+        module = importlib.import_module(f"vpcshim.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = module.commands[cmd_name] if cmd_name in _MODULES else module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -78,7 +95,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 @connection_options
 def cli(settings: Settings) -> None:
-    """Per-machine accounting of libvirt guests, as Virtual Server 2005 and Windows Virtual PC gave it.
+    """Machines of libvirt and their accounts, as Virtual Server 2005 and Windows Virtual PC had them.
 
     The options below may stand before or after the command.
     """

@@ -21,7 +21,8 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import libvirt
@@ -125,6 +126,7 @@ class Connection:
         self._uri: str | None = None
         self._local = False
         self._keepalive: bool | None = None
+        self._most = _MOST
         if not timeout >= 1:
             raise ValueError(f"a timeout is at least 1 second, not {timeout:g}")
         _living.add(self)
@@ -163,6 +165,18 @@ class Connection:
             message = f"the connection to {self.label} was lost: {told}"
             return ConnectionLost(message, code=told.code, domain=told.domain)
         return told
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Let there be one connection more meanwhile: for a thread that is going to use one for long (a save)."""
+        with self._changed:
+            self._most += 1
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._most -= 1
 
     # -- what it is ----------------------------------------------------------------------------------------
 
@@ -254,6 +268,7 @@ class Connection:
         lanes, self._lanes = self._lanes, []
         attempt, self._attempt = self._attempt, None
         self._changed = threading.Condition()
+        self._most = _MOST
         self._events_on = None
         _keep_for_good(attempt)
         for lane in lanes:
@@ -375,7 +390,7 @@ class Connection:
         if last is None:
             if any(lane.opened.single for lane in self._lanes):
                 return None  # the one that there is to be is being set up, or used
-            if len(self._lanes) >= _MOST and not (write and self._make_room(dead)):
+            if len(self._lanes) >= self._most and not (write and self._make_room(dead)):
                 return None
             eventloop.ensure()
             last = self._attempt = Attempt(self.server, write, self._changed)
@@ -480,7 +495,8 @@ class Connection:
 
     def _set_keepalive(self, connect: libvirt.virConnect) -> bool:
         interval = max(1, int(self.timeout / 3))
-        count = max(0, round(self.timeout / interval) - 1)
+        # With none, libvirt asks nobody: it closes a sound connection that is silent, in a save as well.
+        count = max(1, round(self.timeout / interval) - 1)
         try:
             return bool(connect.setKeepAlive(interval, count) == 0)
         except libvirt.libvirtError as error:

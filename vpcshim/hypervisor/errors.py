@@ -48,6 +48,10 @@ class DomainBusy(HypervisorError):
     """Another job holds the domain's lock; the connection is sound."""
 
 
+class Aborted(HypervisorError):
+    """Somebody aborted the job that the call waited for."""
+
+
 class Unsupported(HypervisorError):
     """The driver does not have this call, or not for this kind of object."""
 
@@ -87,6 +91,7 @@ _BY_CODE: dict[int, type[HypervisorError]] = {
     libvirt.VIR_ERR_NO_DOMAIN: DomainGone,
     libvirt.VIR_ERR_OPERATION_INVALID: DomainOff,
     libvirt.VIR_ERR_OPERATION_TIMEOUT: DomainBusy,
+    libvirt.VIR_ERR_OPERATION_ABORTED: Aborted,
     libvirt.VIR_ERR_NO_SUPPORT: Unsupported,
     libvirt.VIR_ERR_CONFIG_UNSUPPORTED: Unsupported,
     libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED: Unsupported,

@@ -7,23 +7,32 @@ import libvirt
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
-from vpcshim.hypervisor.errors import AccessDenied, DomainBusy, DomainGone, HypervisorError
+from vpcshim.hypervisor import qemuimg
+from vpcshim.hypervisor.errors import Aborted, AccessDenied, DomainBusy, DomainGone, HypervisorError
 
 # A member whose page does not list the code answers DISP_E_EXCEPTION with the same description instead (the
 # call machinery sees to it). Whatever is not named here is DISP_E_EXCEPTION: a dead daemon above all, which is
-# never S_FALSE, never 0, never an empty list.
-_ERRORS: tuple[tuple[type[HypervisorError], HRESULT], ...] = (
-    (DomainGone, HRESULT.VM_E_VM_UNKNOWN),
-    (AccessDenied, HRESULT.E_ACCESSDENIED),
-    (DomainBusy, HRESULT.VM_E_TIMED_OUT),
-    (HypervisorError, HRESULT.DISP_E_EXCEPTION),
+# never S_FALSE, never 0, never an empty list. Of several codes it is the first that the page lists.
+_ERRORS: tuple[tuple[type[HypervisorError], tuple[HRESULT, ...]], ...] = (
+    (DomainGone, (HRESULT.VM_E_VM_UNKNOWN,)),
+    (AccessDenied, (HRESULT.E_ACCESSDENIED,)),
+    (DomainBusy, (HRESULT.VM_E_TIMED_OUT,)),
+    (Aborted, (HRESULT.E_ABORT,)),
+    (qemuimg.ImageMissing, (HRESULT.E_FILE_NOT_FOUND, HRESULT.E_PATH_NOT_FOUND)),
+    (qemuimg.ImageDenied, (HRESULT.E_ACCESSDENIED,)),
+    (qemuimg.ImageReadOnly, (HRESULT.VM_E_FILE_READ_ONLY, HRESULT.E_ACCESSDENIED)),
+    (qemuimg.ImageExists, (HRESULT.E_ALREADY_EXISTS,)),
+    (qemuimg.ImageBusy, (HRESULT.E_SHARING_VIOLATION, HRESULT.E_ACCESSDENIED)),
+    (qemuimg.DiskFull, (HRESULT.E_DISK_FULL,)),
+    (qemuimg.Cancelled, (HRESULT.E_ABORT,)),
+    (HypervisorError, (HRESULT.DISP_E_EXCEPTION,)),
 )
 
 
 def failure_of(error: HypervisorError) -> Failure:
     """The COM failure for what went wrong at the hypervisor; its text is libvirt's own."""
-    code = next(code for kind, code in _ERRORS if isinstance(error, kind))
-    return Failure(code, str(error))
+    code, *others = next(codes for kind, codes in _ERRORS if isinstance(error, kind))
+    return Failure(code, str(error), otherwise=tuple(others))
 
 
 # virDomainState: (VMVMState, whether the machine counts as running). A machine that is off with a managed-save
@@ -48,14 +57,52 @@ def is_running(state: int, active: bool) -> bool:
     return active if known is None else known[1]
 
 
-def vm_state(state: int, saved: bool) -> VMVMState:
-    """The VMVMState of a virDomainState; `saved`: there is a managed-save image."""
+# What a paused machine is about, by its virDomainPausedReason. Of a restore libvirt says that it starts, and at its
+# end that it migrates: the image that it is restored from, which libvirt removes last of all, tells it.
+_PAUSED_FOR: dict[int, VMVMState] = {
+    libvirt.VIR_DOMAIN_PAUSED_STARTING_UP: VMVMState.vmVMState_TurningOn,
+    libvirt.VIR_DOMAIN_PAUSED_SAVE: VMVMState.vmVMState_Saving,
+}
+_RESTORED_AS = (libvirt.VIR_DOMAIN_PAUSED_STARTING_UP, libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
+_OFF = (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED)
+
+
+def image_matters(state: int, reason: int) -> bool:
+    """Whether what a machine in that virDomainState is doing depends on there being a managed-save image."""
+    return state in _OFF or (state == libvirt.VIR_DOMAIN_PAUSED and reason in _RESTORED_AS)
+
+
+def vm_state(state: int, saved: bool, reason: int = 0) -> VMVMState:
+    """The VMVMState of a virDomainState and its reason; `saved`: there is a managed-save image."""
     known = _STATES.get(state)
+    if state == libvirt.VIR_DOMAIN_PAUSED:
+        if saved and reason in _RESTORED_AS:
+            return VMVMState.vmVMState_Restoring
+        return _PAUSED_FOR.get(reason, VMVMState.vmVMState_Paused)
     if known is None:
         return VMVMState.vmVMState_Invalid
     if known[0] is VMVMState.vmVMState_TurnedOff and saved:
         return VMVMState.vmVMState_Saved
     return known[0]
+
+
+def while_at_work(told: VMVMState, ours: VMVMState | None) -> VMVMState:
+    """What state a machine shows while this process is at work on it.
+
+    Args:
+        told: What libvirt tells.
+        ours: What the operation under way would have shown; None for none, and where it shows nothing.
+    """
+    off = told in (VMVMState.vmVMState_TurnedOff, VMVMState.vmVMState_Saved)
+    match ours:
+        case None:
+            return told
+        case VMVMState.vmVMState_TurningOn | VMVMState.vmVMState_Restoring:
+            starts = off or told in (VMVMState.vmVMState_TurningOn, VMVMState.vmVMState_Restoring)
+            return ours if starts else told
+        case VMVMState.vmVMState_Saving | VMVMState.vmVMState_TurningOff:
+            return told if off else ours
+    return ours
 
 
 def runs(domain: libvirt.virDomain) -> bool:

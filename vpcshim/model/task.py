@@ -22,6 +22,7 @@ from vpcshim.model.work import Work
 _LONGEST_WAIT = 4_000_000  # milliseconds, as documented
 _MOMENT = 0.2  # seconds; a start or a save takes longer, a refusal does not
 _RESULTS = {
+    HRESULT.E_ABORT: VMTaskResult.vmTaskResult_Cancelled,  # by whom ever
     HRESULT.E_OUTOFMEMORY: VMTaskResult.vmTaskResult_OutOfMemoryError,
     HRESULT.E_DISK_FULL: VMTaskResult.vmTaskResult_DiskRelatedError,
     HRESULT.VM_E_TIMED_OUT: VMTaskResult.vmTaskResult_TimeOutError,
@@ -47,6 +48,7 @@ class Task(
         params=(VT.I4,),
         vs_fails=(HRESULT.E_POINTER,),
         vpc_fails=(HRESULT.E_INVALIDARG,),
+        reads=True,
     )
     def WaitForCompletion(self, timeout: int) -> None:
         """Wait until the task is complete, for at most `timeout` milliseconds (0..4000000; -1: without limit).

@@ -1,4 +1,11 @@
-"""The operations on a machine's power, and on its saved state."""
+"""The operations on a machine's power, and on its saved state.
+
+What a call needs is checked in the call; what takes time goes on in its task. Where an operation meets another one
+of another caller, libvirt decides: it lets the second wait for the first, or ends the first (TurnOff).
+
+Sources: the IVMVirtualMachine pages of both products' references; virDomainCreate, virDomainManagedSave,
+virDomainDestroy (libvirt-domain).
+"""
 
 from __future__ import annotations
 
@@ -12,12 +19,12 @@ from vpcshim.com.declare import method
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
-from vpcshim.constants import VMVMState
-from vpcshim.hypervisor import domainxml, settings
-from vpcshim.hypervisor.errors import HypervisorError
-from vpcshim.model import capacity
+from vpcshim.constants import VMStartupOption, VMVMState
+from vpcshim.hypervisor import domainxml, jobs, settings
+from vpcshim.hypervisor.errors import DomainBusy, DomainGone, DomainOff, HypervisorError, classify
+from vpcshim.model import capacity, undoing
 from vpcshim.model.hresults import runs
-from vpcshim.model.machine.state import Stateful, is_saved, state_of
+from vpcshim.model.machine.state import Stateful, is_saved
 from vpcshim.model.task import Task, begin
 from vpcshim.model.work import Work
 
@@ -25,39 +32,68 @@ logger = logging.getLogger(__name__)
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
 _NOT_RUNNING = (HRESULT.VM_E_VM_NOT_RUNNING,)
+_START = (
+    HRESULT.E_ACCESSDENIED,
+    HRESULT.VM_E_OUT_OF_RESOURCE,
+    HRESULT.VM_E_TOO_MANY_VMS,
+    HRESULT.VM_E_VM_RUNNING,
+)
 
 
 class Power(Stateful):
-    """Startup, TurnOff, Save, Reset, DiscardSavedState, Pause, Resume."""
+    """Startup, Startup2, TurnOff, Save, Reset, DiscardSavedState, Pause, Resume."""
 
     @method(
         vs=0x60020009,
         vpc=0x60020009,
         vt=VT.DISPATCH,
-        fails=(
-            HRESULT.E_ACCESSDENIED,
-            HRESULT.VM_E_OUT_OF_RESOURCE,
-            HRESULT.VM_E_TOO_MANY_VMS,
-            HRESULT.VM_E_VM_RUNNING,
-        ),
+        fails=_START,
         vpc_fails=(HRESULT.VM_E_TIMED_OUT, HRESULT.VM_E_PARENT_MODIFIED),
     )
     def Startup(self) -> Task:
         """Power on, or restore a saved machine.
 
-        VM_E_VM_RUNNING when it runs already; VM_E_OUT_OF_RESOURCE when its ReservedSystemCapacity does not fit
-        beside those of the running machines.
+        VM_E_VM_RUNNING when it runs already, or is being started or saved; VM_E_OUT_OF_RESOURCE when its
+        ReservedSystemCapacity does not fit beside those of the running machines.
         """
+        return self._start()
+
+    @method(
+        vpc=0x6002000A,
+        vt=VT.DISPATCH,
+        params=(VT.I4,),
+        fails=(*_START, HRESULT.E_INVALIDARG, HRESULT.VM_E_TIMED_OUT),
+    )
+    def Startup2(self, startupOption: int) -> Task:
+        """Power on, or restore, as `Startup` does, with an option (VMStartupOption).
+
+        libvirt does not compare the times of a differencing disk and its parent, so the machine starts with
+        vmStartupOption_Normal as it does with vmStartupOption_FixParentTimestampMismatch. E_INVALIDARG for
+        another number.
+        """
+        if startupOption not in tuple(VMStartupOption):
+            known = ", ".join(f"{int(one)} ({one.name})" for one in VMStartupOption)
+            raise Failure(HRESULT.E_INVALIDARG, f"there is no startup option {startupOption}, only {known}")
+        return self._start()
+
+    def _start(self) -> Task:
         with self._domain(write=True) as domain:
             name = domain.name()
-            if runs(domain):
-                raise Failure(HRESULT.VM_E_VM_RUNNING, f"{name} is running already")
+            if self._starts() or runs(domain):
+                raise _runs_already(name)
             self._admit(domain)
             saved = is_saved(domain)
 
-        def start(_work: Work) -> None:
+        def start(work: Work) -> None:
             with self._domain(write=True) as domain:
-                domain.create()
+                undoing.before_start(self._server.connection, self._product_, domain, work)
+                try:
+                    domain.create()
+                except libvirt.libvirtError as error:
+                    # The drivers tell it under different codes.
+                    if classify(error) in (DomainOff, HypervisorError) and domain.isActive():
+                        raise _runs_already(name) from error  # somebody else was quicker
+                    raise
                 began = time.time()
             try:
                 self._server.runs.began(self._uuid, began)
@@ -86,15 +122,24 @@ class Power(Stateful):
         vpc_fails=_UNKNOWN,
     )
     def TurnOff(self) -> Task:
-        """Switch the power off, without a shutdown of the guest; VM_E_VM_NOT_RUNNING when it is off."""
+        """Switch the power off, without a shutdown of the guest; VM_E_VM_NOT_RUNNING when it is off.
+
+        A machine that is being started or saved is turned off as well: the task of that ends with an error.
+        """
         with self._running("turned off") as (_, name):
             pass
 
-        def turn_off(_work: Work) -> None:
+        def turn_off(work: Work) -> None:
             with self._running("turned off") as (domain, _):
+                stays = domain.isPersistent()
                 domain.destroy()
+            self._server.works.settle(self._uuid, but=work)
+            if not stays:
+                return  # a transient domain is gone, and its definition with it
+            with self._domain(write=True) as domain:
+                undoing.after_turn_off(self._server.connection, self._product_, domain, work)
 
-        return self._begin(f"Turning off {name}", turn_off, VMVMState.vmVMState_TurningOff)
+        return self._begin(f"Turning off {name}", turn_off, VMVMState.vmVMState_TurningOff, at_once=True)
 
     @method(
         vs=0x6002000B,
@@ -103,15 +148,47 @@ class Power(Stateful):
         fails=(HRESULT.E_ACCESSDENIED, HRESULT.E_FAIL, *_NOT_RUNNING),
     )
     def Save(self) -> Task:
-        """Save the machine's state and stop it (managed save); VM_E_VM_NOT_RUNNING when it is off."""
-        with self._running("saved") as (_, name):
-            pass
+        """Save the machine's state and stop it (managed save).
+
+        The task can be cancelled: the machine then goes on as it was. VM_E_VM_NOT_RUNNING when it is off; E_FAIL
+        while it is being started, restored or saved.
+        """
+        with self._running("saved") as (domain, name):
+            self._settled(domain, "saved")
+            undoing.refuse_save(domain)
+            counted = jobs.counted(domain)
 
         def save(_work: Work) -> None:
             with self._running("saved") as (domain, _):
-                domain.managedSave()
+                paused = domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED
+                try:
+                    domain.managedSave()
+                except libvirt.libvirtError as error:
+                    if not paused:
+                        jobs.resume_unsaved(domain)
+                    if jobs.is_disk_full(error):
+                        raise Failure(HRESULT.E_DISK_FULL, f"{name} could not be saved: {error}") from error
+                    raise
 
-        return self._begin(f"Saving {name}", save, VMVMState.vmVMState_Saving)
+        return self._begin(
+            f"Saving {name}",
+            save,
+            VMVMState.vmVMState_Saving,
+            cancel=self._cancel_save if counted else None,
+            percent=self._saved_percent if counted else None,
+        )
+
+    def _cancel_save(self) -> bool:
+        with self._domain(write=True) as domain:
+            return jobs.abort_save(domain)
+
+    def _saved_percent(self) -> int | None:
+        try:
+            with self._domain() as domain:
+                return jobs.saved_percent(domain)
+        except (DomainBusy, DomainGone) as error:
+            logger.debug("how far a save is, is not known: %s", error)
+            return None
 
     @method(
         vs=0x6002000C,
@@ -123,10 +200,10 @@ class Power(Stateful):
     def Reset(self) -> Task:
         """Reset the machine as its reset button would; its byte counters start again at zero.
 
-        VM_E_VM_NOT_RUNNING when it is off.
+        VM_E_VM_NOT_RUNNING when it is off; refused while it is being started, restored or saved.
         """
-        with self._running("reset") as (_, name):
-            pass
+        with self._running("reset") as (domain, name):
+            self._settled(domain, "reset")
 
         def reset(_work: Work) -> None:
             with self._running("reset") as (domain, _):
@@ -134,7 +211,7 @@ class Power(Stateful):
             # Whoever reads with baselines is to find one, even where this caller reads without.
             self._server.runs.was_reset(self._uuid)
 
-        return self._begin(f"Resetting {name}", reset)
+        return self._begin(f"Resetting {name}", reset, at_once=True)
 
     @method(
         vs=0x6002000D,
@@ -144,7 +221,7 @@ class Power(Stateful):
     def DiscardSavedState(self) -> None:
         """Throw the saved state away: the machine is then turned off."""
         with self._domain(write=True) as domain:
-            if runs(domain):
+            if self._starts() or runs(domain):
                 raise Failure(HRESULT.VM_E_VM_RUNNING, f"{domain.name()} is running")
             if not is_saved(domain):
                 raise Failure(HRESULT.VM_E_VM_NO_SAVED_STATE, f"{domain.name()} has no saved state")
@@ -157,9 +234,9 @@ class Power(Stateful):
         vpc_fails=(HRESULT.VM_E_TIMED_OUT, *_NOT_RUNNING),
     )
     def Pause(self) -> None:
-        """Stop the machine's CPUs; E_FAIL when it is paused already."""
+        """Stop the machine's CPUs; E_FAIL when it is paused already, or being started, restored or saved."""
         with self._running("paused", otherwise=(HRESULT.E_FAIL,)) as (domain, name):
-            if state_of(domain) is VMVMState.vmVMState_Paused:
+            if self._settled(domain, "paused") is VMVMState.vmVMState_Paused:
                 raise Failure(HRESULT.E_FAIL, f"{name} is paused already")
             domain.suspend()
 
@@ -172,13 +249,26 @@ class Power(Stateful):
     def Resume(self) -> None:
         """Let a paused machine go on; E_FAIL when it is not paused."""
         with self._running("resumed", otherwise=(HRESULT.E_FAIL,)) as (domain, name):
-            state = domain.state()[0]
-            if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
-                domain.pMWakeup()
-            elif state_of(domain) is VMVMState.vmVMState_Paused:
-                domain.resume()
-            else:
+            if self._settled(domain, "resumed") is not VMVMState.vmVMState_Paused:
                 raise Failure(HRESULT.E_FAIL, f"{name} is not paused")
+            if domain.state()[0] == libvirt.VIR_DOMAIN_PMSUSPENDED:
+                domain.pMWakeup()
+            else:
+                domain.resume()
 
-    def _begin(self, description: str, run: Callable[[Work], None], state: VMVMState | None = None) -> Task:
-        return begin(self, Work(description, run, uuid=self._uuid, state=state))
+    def _begin(
+        self,
+        description: str,
+        run: Callable[[Work], None],
+        state: VMVMState | None = None,
+        *,
+        cancel: Callable[[], bool] | None = None,
+        percent: Callable[[], int | None] | None = None,
+        at_once: bool = False,
+    ) -> Task:
+        work = Work(description, run, uuid=self._uuid, state=state, cancel=cancel, percent=percent, at_once=at_once)
+        return begin(self, work)
+
+
+def _runs_already(name: str) -> Failure:
+    return Failure(HRESULT.VM_E_VM_RUNNING, f"{name} is running already")

@@ -12,11 +12,40 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor.errors import DomainOff, Unsupported, classify
 from vpcshim.model.base import MachineObject
-from vpcshim.model.hresults import runs, vm_state
+from vpcshim.model.hresults import image_matters, runs, vm_state, while_at_work
+
+# What a machine is doing on the way from one state to another, in words.
+_IN_BETWEEN = {
+    VMVMState.vmVMState_TurningOn: "being started",
+    VMVMState.vmVMState_Restoring: "being restored",
+    VMVMState.vmVMState_Saving: "being saved",
+}
 
 
 class Stateful(MachineObject):
     """A machine whose members ask for its state first."""
+
+    def _state(self) -> VMVMState:
+        """The machine's state: libvirt's, and that of what this process is doing to it.
+
+        Raises:
+            HypervisorError: The machine or the connection is in trouble.
+        """
+        work = self._server.works.of(self._uuid)
+        if work is not None and work.state is VMVMState.vmVMState_TurningOff:
+            return work.state  # libvirt answers nothing of a machine while it waits for its process to die
+        with self._domain() as domain:
+            return while_at_work(state_of(domain), None if work is None else work.state)
+
+    def _told(self) -> VMVMState:
+        """The machine's state as libvirt alone tells it. Raises as `_state`."""
+        with self._domain() as domain:
+            return state_of(domain)
+
+    def _starts(self) -> bool:
+        """Whether this process is starting or restoring the machine."""
+        work = self._server.works.of(self._uuid)
+        return work is not None and work.state in (VMVMState.vmVMState_TurningOn, VMVMState.vmVMState_Restoring)
 
     @contextmanager
     def _running(self, what: str, otherwise: tuple[HRESULT, ...] = ()) -> Iterator[tuple[libvirt.virDomain, str]]:
@@ -40,6 +69,24 @@ class Stateful(MachineObject):
                     raise refusal from error  # it stopped in between
                 raise
 
+    def _settled(self, domain: libvirt.virDomain, what: str) -> VMVMState:
+        """The state of a running machine; refused while it is being started, restored or saved.
+
+        libvirt would let the call wait until that is over, and then do to a machine what was meant for another
+        state of it, or give up after half a minute.
+
+        Args:
+            domain: The machine.
+            what: What cannot be done to it, for the message.
+        """
+        work = self._server.works.of(self._uuid)
+        state = while_at_work(state_of(domain), None if work is None else work.state)
+        doing = _IN_BETWEEN.get(state)
+        if doing is not None:
+            text = f"{domain.name()} is {doing}: it can be {what} when that is over"
+            raise Failure(HRESULT.E_FAIL, text)
+        return state
+
     @contextmanager
     def _turned_off(self, what: str) -> Iterator[tuple[libvirt.virDomain, str]]:
         """The machine while it is off and not saved, for a change of its definition, and its name.
@@ -51,7 +98,7 @@ class Stateful(MachineObject):
         """
         with self._domain(write=True) as domain:
             name = str(domain.name())
-            state = "running" if runs(domain) else "saved" if is_saved(domain) else ""
+            state = "running" if self._starts() or runs(domain) else "saved" if is_saved(domain) else ""
             if state:
                 text = f"{name} is {state}, and {what} needs a machine that is turned off"
                 raise Failure(HRESULT.VM_E_VM_RUNNING_OR_SAVED, text, otherwise=_ACTIVE)
@@ -73,7 +120,6 @@ def is_saved(domain: libvirt.virDomain) -> bool:
 
 
 def state_of(domain: libvirt.virDomain) -> VMVMState:
-    """The machine's VMVMState as libvirt tells it."""
-    state = domain.state()[0]
-    off = state in (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED)
-    return vm_state(state, off and is_saved(domain))
+    """The machine's VMVMState as libvirt tells it, whichever process is at work on it."""
+    state, reason = domain.state()
+    return vm_state(state, image_matters(state, reason) and is_saved(domain), reason)

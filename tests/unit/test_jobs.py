@@ -1,0 +1,134 @@
+"""The job of a save: what libvirt's numbers come to, and what stops it. The answers are as QEMU gave them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libvirt
+import pytest
+
+from tests.unit.fakes import answered, libvirt_error
+from vpcshim.hypervisor import jobs
+
+SAVE, START, MIGRATION = (
+    libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE,
+    libvirt.VIR_DOMAIN_JOB_OPERATION_START,
+    libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT,
+)
+OFF = libvirt_error(libvirt.VIR_ERR_OPERATION_INVALID)
+UNSUPPORTED = libvirt_error(libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_FROM_DOMAIN)
+DEAD = libvirt_error(libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_FROM_RPC)
+
+
+class FakeDomain:
+    """Answers what it is told to, and notes what it was asked to do."""
+
+    def __init__(self, stats: Any = None, state: Any = (1, 1), acts: Any = 0) -> None:
+        self.stats, self.told, self.acts = stats, state, acts
+        self.asked: list[str] = []
+
+    def jobStats(self) -> Any:
+        return answered(self.stats)
+
+    def state(self) -> Any:
+        return answered(self.told)
+
+    def abortJob(self) -> Any:
+        self.asked.append("abort")
+        return answered(self.acts)
+
+    def resume(self) -> Any:
+        self.asked.append("resume")
+        return answered(self.acts)
+
+
+def stats(total: int, remaining: int, operation: int = SAVE) -> dict[str, int]:
+    return {"operation": operation, "data_total": total, "data_remaining": remaining, "data_processed": 1}
+
+
+@pytest.mark.parametrize(
+    ("found", "percent"),
+    [
+        ({"type": 0}, None),  # no job
+        (stats(0, 0), None),  # begun, and nothing counted yet; just aborted
+        (stats(1_311_252_480, 1_311_252_480), 0),
+        (stats(1_311_252_480, 1_300_701_184), 0),
+        (stats(1000, 495), 50),
+        (stats(1000, 0), 100),
+        (stats(1000, 2000), 0),  # the guest was given more memory meanwhile
+        ({"operation": SAVE, "data_total": 1000}, 0),
+        (stats(1000, 10, START), None),
+        (stats(1000, 10, MIGRATION), None),  # somebody else's
+        (OFF, None),
+        (UNSUPPORTED, None),
+    ],
+)
+def test_how_far_a_save_is(found: Any, percent: int | None) -> None:
+    assert jobs.saved_percent(FakeDomain(found)) == percent
+
+
+def test_a_dead_daemon_is_no_percentage() -> None:
+    with pytest.raises(libvirt.libvirtError):
+        jobs.saved_percent(FakeDomain(DEAD))
+
+
+@pytest.mark.parametrize(("found", "supported"), [({"type": 0}, True), (stats(10, 1), True), (UNSUPPORTED, False)])
+def test_whether_jobs_are_counted(found: Any, supported: bool) -> None:
+    assert jobs.counted(FakeDomain(found)) is supported
+
+
+def test_trouble_does_not_mean_that_jobs_are_not_counted() -> None:
+    with pytest.raises(libvirt.libvirtError):
+        jobs.counted(FakeDomain(DEAD))
+
+
+@pytest.mark.parametrize(
+    ("found", "answer", "stopped", "asked"),
+    [
+        (stats(10, 5), 0, True, ["abort"]),
+        (stats(0, 0), 0, True, ["abort"]),
+        (stats(10, 5), OFF, False, ["abort"]),  # it ended in between
+        ({"type": 0}, 0, False, []),
+        (stats(10, 5, MIGRATION), 0, False, []),  # never somebody else's migration
+        (OFF, 0, False, []),
+    ],
+)
+def test_stopping_a_save(found: Any, answer: Any, stopped: bool, asked: list[str]) -> None:
+    domain = FakeDomain(found, acts=answer)
+    assert jobs.abort_save(domain) is stopped
+    assert domain.asked == asked
+
+
+def test_a_refused_stop_is_an_error() -> None:
+    with pytest.raises(libvirt.libvirtError):
+        jobs.abort_save(FakeDomain(stats(10, 5), acts=libvirt_error(libvirt.VIR_ERR_ACCESS_DENIED)))
+
+
+@pytest.mark.parametrize(
+    ("state", "asked"),
+    [
+        ([libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_SAVE], ["resume"]),
+        ([libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER], []),
+        ([libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_SAVE_CANCELED], []),
+        ([libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED], []),
+        (DEAD, []),
+    ],
+)
+def test_what_a_failed_save_left_paused_goes_on(state: Any, asked: list[str]) -> None:
+    domain = FakeDomain(state=state)
+    jobs.resume_unsaved(domain)
+    assert domain.asked == asked
+
+
+def test_a_machine_that_cannot_go_on_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    jobs.resume_unsaved(FakeDomain(state=(libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_SAVE), acts=DEAD))
+    assert "may have been left paused" in caplog.text
+
+
+def test_a_full_disk() -> None:
+    text = (
+        "operation failed: /usr/lib/libvirt/libvirt_iohelper: failure with /save/x.save: "
+        "Unable to write /save/x.save: No space left on device"
+    )
+    assert jobs.is_disk_full(libvirt_error(libvirt.VIR_ERR_OPERATION_FAILED, message=text))
+    assert not jobs.is_disk_full(OFF)

@@ -1,0 +1,96 @@
+"""`vpcshim check`: what a script uses of the model, told from its text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vpcshim.cli.errors import Refused
+
+if TYPE_CHECKING:
+    from vpcshim.clients.check import Report
+
+_UNAVAILABLE = 1
+_EPILOG = """\b
+Nothing is run, and no server is asked: a late-bound script does not say which object a name is asked of, so a name
+counts as the model's when an interface of the products that the script creates has it.
+
+\b
+Exit codes:
+  0  everything that the script uses is served
+  1  it uses something that is unavailable, or that its engine cannot run
+  2  it cannot be read
+"""
+
+
+@click.command("check", epilog=_EPILOG)
+@click.argument("scripts", nargs=-1, required=True, metavar="SCRIPT...", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(scripts: tuple[Path, ...], as_json: bool) -> int:
+    """Say what a script uses of the model and what of that is unavailable, without running it.
+
+    SCRIPTs are .vbs, .js or .py files.
+    """
+    from vpcshim.clients import check
+    from vpcshim.clients.text import NotText, read_script
+
+    reports = {}
+    fine = True
+    for script in scripts:
+        language = check.LANGUAGES.get(script.suffix.lower())
+        if language is None:
+            raise Refused(f"{script} is no script known here: .vbs, .js and .py are")
+        try:
+            report = reports[str(script)] = check.check(read_script(script), language)
+        except OSError as error:
+            raise Refused(f"{script} cannot be read: {error.strerror}") from error
+        except (NotText, check.Unreadable) as error:
+            raise Refused(f"{script}: {error}") from error
+        # Wine brings the other classes of a VBScript; Python's stand-in for pywin32 has none but ours.
+        fine = fine and report.served and (language != "python" or not report.foreign)
+    if as_json:
+        print(json.dumps({name: _as_json(report) for name, report in reports.items()}, indent=2))
+    else:
+        for name, report in reports.items():
+            _print(name, report)
+    return 0 if fine else _UNAVAILABLE
+
+
+def _as_json(report: Report) -> dict[str, object]:
+    return {
+        "products": [product.value for product in report.products],
+        "other_classes": report.foreign,
+        "members": [
+            {
+                "name": use.name,
+                "interfaces": use.interfaces,
+                "lines": use.lines,
+                "status": "implemented" if use.reason is None else "unavailable",
+                "reason": use.reason,
+            }
+            for use in report.uses
+        ],
+        "other_names": report.unknown,
+    }
+
+
+def _print(script: str, report: Report) -> None:
+    from vpcshim.cli.text import aligned
+
+    products = ", ".join(product.value for product in report.products) or "no application of ours"
+    print(f"{script}: creates {products}")
+    for progid, lines in report.foreign.items():
+        print(f"  also creates {progid} (line {_lines(lines)}), which is none of ours")
+    rows = [
+        (use.name, _lines(use.lines), "served" if use.reason is None else "unavailable", use.reason or "")
+        for use in report.uses
+    ]
+    if rows:
+        print(aligned(("member", "line", "status", "reason"), rows, left=4), end="")
+
+
+def _lines(lines: tuple[int, ...]) -> str:
+    return ",".join(map(str, lines))

@@ -1,0 +1,136 @@
+"""`vpcshim run`: a script made for the two products, run as it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from vpcshim.cli import logs
+from vpcshim.cli.errors import Refused
+from vpcshim.cli.settings import Settings, connection_options
+
+if TYPE_CHECKING:
+    from vpcshim.clients.calls import Hook
+    from vpcshim.com.object import ComObject
+
+_EPILOG = """\b
+A .py script finds win32com.client, pythoncom, pywintypes and winerror; .vbs and .js run in Wine's script engines
+(apt install wine wine64). The server that a script names, CreateObject("VirtualServer.Application", "kvm3"), is a
+libvirt URI, an alias or a host name; else it is that of --connect.
+
+\b
+Exit codes: the script's own (WScript.Quit, sys.exit); 0 at its end;
+  1    an error that the script did not handle, printed as file(line, column): error
+  2    wrong usage, a script that cannot be read, or that its engine cannot run
+  130  interrupted
+
+\b
+Examples:
+  vpcshim run report.vbs
+  vpcshim run -c qemu+ssh://kvm3/system --trace calls.jsonl provision.py web07 4096
+"""
+
+
+@click.command(
+    "run", epilog=_EPILOG, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@click.argument("script", type=click.Path(path_type=Path))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--drive",
+    "drives",
+    multiple=True,
+    metavar="LETTER:=FOLDER",
+    help="The folder that a drive letter of the script's paths stands for. Repeat it. Default: $VPCSHIM_DRIVES.",
+)
+@click.option("--trace", metavar="FILE", help="Write one JSON line per COM call to FILE (- is stderr).")
+@click.option("--strict", is_flag=True, help="End the script at the first call that fails, whatever it handles.")
+@click.option("--dry-run", is_flag=True, help="Answer reads; only pretend what would change anything.")
+@click.option("--batch", is_flag=True, help="Refuse MsgBox and InputBox instead of asking on the terminal.")
+@connection_options
+def command(
+    settings: Settings,
+    script: Path,
+    arguments: tuple[str, ...],
+    drives: tuple[str, ...],
+    trace: str | None,
+    strict: bool,
+    dry_run: bool,
+    batch: bool,
+) -> int:
+    """Run SCRIPT (.py, .vbs or .js), made for Virtual Server 2005 or Windows Virtual PC, with its ARGUMENTS."""
+    from vpcshim.clients.check import LANGUAGES
+
+    language = LANGUAGES.get(script.suffix.lower())
+    if language is None:
+        raise Refused(f"{script} is no script known here: .vbs, .js and .py are")
+    try:
+        script.open("rb").close()
+    except OSError as error:
+        raise Refused(f"{script} cannot be read: {error.strerror}") from error
+    logs.silence_libvirt()
+    factory = _Factory(settings, drives)
+    with ExitStack() as stack:
+        hooks = _hooks(stack, trace, strict=strict, dry_run=dry_run)
+        if language == "python":
+            from vpcshim.clients.python import run_python
+
+            return run_python(script, arguments, factory, hooks)
+        from vpcshim.clients.scripts import run_script
+
+        return run_script(script, arguments, factory, hooks, batch=batch)
+
+
+def _hooks(stack: ExitStack, trace: str | None, *, strict: bool, dry_run: bool) -> tuple[Hook, ...]:
+    """What sees the script's calls; the trace first, so that it holds the call that `--strict` ends at."""
+    hooks: list[Hook] = []
+    if trace is not None:
+        from vpcshim.clients.hooks.trace import Trace
+
+        hooks.append(Trace(sys.stderr if trace == "-" else stack.enter_context(_opened(Path(trace)))))
+    if strict:
+        from vpcshim.clients.hooks.strict import Strict
+
+        hooks.append(Strict())
+    if dry_run:
+        from vpcshim.clients.hooks.dry_run import DryRun
+
+        hooks.append(DryRun())
+    return tuple(hooks)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    try:
+        stream = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"--trace {path} cannot be written: {error.strerror}") from error
+    with stream:
+        yield stream
+
+
+class _Factory:
+    """Makes the script's applications, by the command line's options."""
+
+    def __init__(self, settings: Settings, drives: tuple[str, ...]) -> None:
+        from vpcshim.model.paths import drives_of
+
+        servers = settings.servers()
+        if len(servers) > 1:
+            raise Refused("a script has one default server: give --connect once")
+        try:
+            self._options = replace(servers[0], drives=drives_of(drives) if drives else None)
+        except ValueError as error:
+            raise Refused(f"--drive: {error}") from error
+
+    def __call__(self, progid: str, server: str | None) -> ComObject:
+        """The application of that ProgID, on the server that the script names or on the default."""
+        from vpcshim.model.application import CreateObject
+
+        return CreateObject(progid, replace(self._options, uri=server) if server else self._options)

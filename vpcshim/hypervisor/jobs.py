@@ -1,0 +1,96 @@
+"""The job that saves a running domain: how far it is, how it is stopped, and what its end left behind.
+
+libvirt counts the jobs that write a domain's memory. It has no numbers of a start or a restore, and asked for them
+it answers when the start is over; nor can it abort one ("no job is active").
+
+Sources: virDomainGetJobStats, virDomainAbortJob, virDomainManagedSave, virDomainPausedReason (libvirt-domain).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+
+import libvirt
+
+from vpcshim.hypervisor.errors import DomainOff, Unsupported, classify
+
+logger = logging.getLogger(__name__)
+
+_WHOLE = 100
+
+
+def counted(domain: libvirt.virDomain) -> bool:
+    """Whether the driver of a running domain has statistics of jobs, without which none can be told and aborted.
+
+    Raises:
+        libvirt.libvirtError: libvirt refused for another reason.
+    """
+    try:
+        domain.jobStats()
+    except libvirt.libvirtError as error:
+        if classify(error) is not Unsupported:
+            raise
+        return False
+    return True
+
+
+def saved_percent(domain: libvirt.virDomain) -> int | None:
+    """How much of a domain that is being saved is written, 0..100 percent; None where nothing is counted (yet).
+
+    Raises:
+        libvirt.libvirtError: libvirt refused.
+    """
+    stats = _of_save(domain)
+    total = stats.get(libvirt.VIR_DOMAIN_JOB_DATA_TOTAL, 0)
+    if total <= 0:
+        return None  # not begun, or just aborted
+    # What remains, not what was processed: pages of zeros take no room in the image.
+    remaining: int = stats.get(libvirt.VIR_DOMAIN_JOB_DATA_REMAINING, total)
+    return max(0, min(_WHOLE, _WHOLE * (total - remaining) // total))
+
+
+def abort_save(domain: libvirt.virDomain) -> bool:
+    """Stop the domain's save; whether there was one to stop (it may not have begun, or have ended).
+
+    Raises:
+        libvirt.libvirtError: libvirt refused.
+    """
+    if not _of_save(domain):
+        return False
+    try:
+        domain.abortJob()
+    except libvirt.libvirtError as error:
+        if classify(error) is not DomainOff:
+            raise
+        return False  # it ended in between
+    return True
+
+
+def _of_save(domain: libvirt.virDomain) -> dict[str, int]:
+    """The statistics of the domain's job if that saves it, else none."""
+    try:
+        stats: dict[str, int] = domain.jobStats()
+    except libvirt.libvirtError as error:
+        if classify(error) not in (DomainOff, Unsupported):
+            raise
+        return {}
+    return stats if stats.get(libvirt.VIR_DOMAIN_JOB_OPERATION) == libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE else {}
+
+
+def resume_unsaved(domain: libvirt.virDomain) -> None:
+    """Let a domain that ran go on after its save failed; libvirt does so itself, but for failures of its own.
+
+    What goes wrong is logged: the caller is about to tell why the save failed.
+    """
+    try:
+        if tuple(domain.state()) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_SAVE):
+            domain.resume()
+    except libvirt.libvirtError as error:
+        logger.warning("a machine whose save failed may have been left paused: %s", error)
+
+
+def is_disk_full(error: libvirt.libvirtError) -> bool:
+    """Whether a save failed for want of room; libvirt's helper tells it in words alone."""
+    return os.strerror(errno.ENOSPC) in str(error)
