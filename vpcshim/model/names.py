@@ -17,8 +17,13 @@ _FORBIDDEN = '*?:<>/|\\"'
 _LONGEST = {Product.VIRTUAL_SERVER: 150, Product.VIRTUAL_PC: 80}
 
 
-def check_new_name(name: str, product: Product) -> None:
+def check_new_name(name: str, product: Product, *, longest: int | None = None) -> None:
     """Refuse what a machine may not be called.
+
+    Args:
+        name: The name.
+        product: The product, which decides how long it may be.
+        longest: How long it may be where the member's page says otherwise, in characters.
 
     Raises:
         Failure: VM_E_CONFIG_NO_NAME (Virtual Server: E_INVALIDARG), VM_E_CONFIG_NAME_TOO_LONG or
@@ -27,9 +32,10 @@ def check_new_name(name: str, product: Product) -> None:
     if not name.strip():
         text = "a machine's name is not empty"
         raise Failure(HRESULT.VM_E_CONFIG_NO_NAME, text, otherwise=(HRESULT.E_INVALIDARG,))
-    if len(name) > _LONGEST[product]:
-        text = f"a machine's name has at most {_LONGEST[product]} characters, not {len(name)}"
-        raise Failure(HRESULT.VM_E_CONFIG_NAME_TOO_LONG, text)
+    most = _LONGEST[product] if longest is None else longest
+    if len(name) > most:
+        text = f"a machine's name has at most {most} characters, not {len(name)}"
+        raise Failure(HRESULT.VM_E_CONFIG_NAME_TOO_LONG, text, otherwise=(HRESULT.E_BUFFER_OVERFLOW,))
     wrong = sorted({character for character in name if character in _FORBIDDEN or not character.isprintable()})
     if wrong:
         text = f"a machine's name cannot hold {' '.join(map(repr, wrong))} (nor any of {_FORBIDDEN})"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from vpcshim.com.errors import Failure
@@ -49,13 +49,7 @@ class DriveMap:
         Raises:
             ValueError: As the constructor, or a part has no `=`.
         """
-        drives: dict[str, str] = {}
-        for part in filter(None, (part.strip() for part in text.split(";"))):
-            letter, equals, folder = part.partition("=")
-            if not equals:
-                raise ValueError(f"a drive map is LETTER:=FOLDER;..., not {part!r}")
-            drives[letter.strip()] = folder.strip()
-        return cls(drives)
+        return cls(drives_of(text.split(";")))
 
     def to_host(self, path: str, *, base: Path | None = None) -> Path:
         r"""The host's path for one that a script gave.
@@ -107,6 +101,21 @@ class DriveMap:
             return str(host)
         letter, folder = max(covering, key=lambda pair: len(pair[1].parts))
         return f"{letter}:\\" + "\\".join(host.relative_to(folder).parts)
+
+
+def drives_of(parts: Iterable[str]) -> dict[str, str]:
+    """The drives of parts like `C:=/srv/vm`; empty ones are passed over.
+
+    Raises:
+        ValueError: A part has no `=`.
+    """
+    drives: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in parts)):
+        letter, equals, folder = part.partition("=")
+        if not equals:
+            raise ValueError(f"a drive is LETTER:=FOLDER, not {part!r}")
+        drives[letter.strip()] = folder.strip()
+    return drives
 
 
 def _below(folder: Path, parts: list[str], shown: str, *, ceiling: Path | None) -> Path:

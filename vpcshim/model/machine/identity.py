@@ -10,18 +10,25 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor.errors import Unknowable
+from vpcshim.hypervisor.registered import read_settings
+from vpcshim.model import registration
 from vpcshim.model.accountant import Accountant
 from vpcshim.model.hresults import runs
-from vpcshim.model.machine.state import Stateful, is_saved, state_of
+from vpcshim.model.machine.state import Stateful, is_saved
 from vpcshim.model.names import check_new_name
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
 # Where libvirt's drivers keep the definitions of persistent domains, for a connection to this machine.
 _DEFINITIONS = {"qemu:///system": Path("/etc/libvirt/qemu"), "qemu:///session": Path("~/.config/libvirt/qemu")}
+# Where it keeps managed-save images.
+_SAVED_STATES = {
+    "qemu:///system": Path("/var/lib/libvirt/qemu/save"),
+    "qemu:///session": Path("~/.config/libvirt/qemu/save"),
+}
 
 
 class Identity(Stateful):
-    """Name, ConfigID, File, State, Accountant."""
+    """Name, ConfigID, File, SavedStateFilePath, State, Accountant."""
 
     @propget(
         vs=0,
@@ -39,7 +46,8 @@ class Identity(Stateful):
     def Name(self) -> str:
         """The machine's name (the domain's); the default member.
 
-        A machine is renamed while it is off: libvirt renames no domain that runs or has a managed-save image.
+        A machine is renamed while it is off: libvirt renames no domain that runs or has a managed-save image. Its
+        .vmc file goes with it, where that bore the machine's name.
         """
         with self._domain() as domain:
             return str(domain.name())
@@ -52,11 +60,7 @@ class Identity(Stateful):
             if runs(domain) or is_saved(domain):
                 text = f"{old} is running or saved, and libvirt renames only a machine that is turned off"
                 raise Failure(HRESULT.VM_E_PREF_VM_ACTIVE, text)
-            others = {other.name() for other in domain.connect().listAllDomains()} - {old}
-            if name.casefold() in {other.casefold() for other in others}:
-                raise Failure(HRESULT.VM_E_CONFIG_DUPLICATE_NAME, f"there is a machine named {name} already")
-            if name != old:
-                domain.rename(name)
+            registration.rename(domain, name, files=self._server.connection.is_local)
 
     @propget(vs=0x60020002, vpc=0x60020002, vt=VT.BSTR, fails=_UNKNOWN)
     def ConfigID(self) -> str:
@@ -66,26 +70,47 @@ class Identity(Stateful):
 
     @propget(vs=0x60020003, vpc=0x60020003, vt=VT.BSTR, fails=_UNKNOWN)
     def File(self) -> str:
-        """The full path of the file that holds the machine's definition.
+        """The full path of the machine's .vmc file; of the file that holds its definition, where it has none.
 
-        libvirt keeps that to itself: it is known for a persistent QEMU domain of this machine only.
+        libvirt keeps the latter to itself: it is known for a persistent QEMU domain of this machine only.
         """
         with self._domain() as domain:
             name, persistent = domain.name(), domain.isPersistent()
+            file = read_settings(domain).file
+        if file:
+            return self._paths.to_script(file)
         if not persistent:
             raise Unknowable(f"{name} is a transient domain: no file holds its definition")
         folder = _DEFINITIONS.get(self._server.connection.uri or "")
         path = None if folder is None else folder.expanduser() / f"{name}.xml"
         if path is None or not path.is_file():
             raise Unknowable(f"libvirt does not tell where it keeps the definition of {name} on this connection")
-        return str(path)
+        return self._paths.to_script(path)
+
+    @propget(vs=0x60020017, vpc=0x60020014, vt=VT.BSTR, fails=(*_UNKNOWN, HRESULT.VM_E_VM_NO_SAVED_STATE))
+    def SavedStateFilePath(self) -> str:
+        """The full path of the file with the machine's saved state; VM_E_VM_NO_SAVED_STATE when it is not saved.
+
+        libvirt keeps it to itself: it is known for a QEMU domain of this machine only.
+        """
+        with self._domain() as domain:
+            name, saved = domain.name(), is_saved(domain)
+        if not saved:
+            raise Failure(HRESULT.VM_E_VM_NO_SAVED_STATE, f"{name} has no saved state")
+        folder = _SAVED_STATES.get(self._server.connection.uri or "")
+        path = None if folder is None else folder.expanduser() / f"{name}.save"
+        try:
+            there = path is not None and path.is_file()
+        except PermissionError:
+            there = True  # the folder is root's; the daemon says that the image is there
+        if path is None or not there:
+            raise Unknowable(f"libvirt does not tell where it keeps the saved state of {name} on this connection")
+        return self._paths.to_script(path)
 
     @propget(vs=0x60020010, vpc=0x60020011, vt=VT.I4, fails=_UNKNOWN)
     def State(self) -> VMVMState:
         """The machine's state (VMVMState); a machine that is off with a managed-save image is Saved."""
-        work = self._server.works.of(self._uuid)
-        with self._domain() as domain:
-            return state_of(domain) if work is None or work.state is None else work.state
+        return self._state()
 
     @propget(vs=0x60020004, vpc=0x60020004, vt=VT.DISPATCH, fails=_UNKNOWN)
     def Accountant(self) -> Accountant:

@@ -1,0 +1,1 @@
+"""The products' own file formats. Knows neither libvirt nor COM's objects."""

@@ -1,0 +1,294 @@
+"""What a machine of the products becomes in libvirt, and one of libvirt's in a .vmc: drives, adapters, ports, BIOS.
+
+What has no counterpart here is not made up: it is left out, and the log says so. What a machine could not do
+without (a path that no drive of the map covers, undo data that would be ruined) is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid as uuids
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import libvirt
+
+from vpcshim.com.errors import Failure
+from vpcshim.com.hresult import HRESULT
+from vpcshim.hypervisor import disks, domainbuild, hardware
+from vpcshim.hypervisor.errors import Unsupported, classify
+from vpcshim.hypervisor.settings import Settings, Value
+from vpcshim.migrate import machine as described
+from vpcshim.migrate import vmc
+from vpcshim.model import images, seal
+from vpcshim.model.configuration import keys, table, values
+from vpcshim.model.paths import DriveMap
+from vpcshim.model.vmcfiles import Place
+
+logger = logging.getLogger(__name__)
+
+MEMORY = 128  # MB of a machine that says nothing else
+# Files of the products hold some two hundred. libvirt's own check of a definition takes ever longer with them.
+_MOST_VALUES = 4096
+_MOST_CHARACTERS = 1 << 20  # as of what scripts set
+# What a Windows host calls a pipe and a port, and what these are here.
+_PIPE = re.compile(r"\\\\[^\\/]+\\pipe\\([^\\/:*?\"<>|\0]+)", re.IGNORECASE)
+_SOCKETS = "/var/lib/libvirt/qemu/pipe-"
+_HOST_PORT = re.compile(r"(?:COM|LPT)([1-9][0-9]?):?", re.IGNORECASE)
+_DEVICES = {"serial": "/dev/ttyS", "parallel": "/dev/parport"}
+# How many controllers a .vmc may speak of on a bus, and how many places there are on each.
+_PLACES = {"ide": (2, 2), "scsi": (4, 16), "floppy": (1, 2)}
+_SYSFS_NET = Path("/sys/class/net")
+_ENTRIES = {
+    "bios_serial": ("system", "serial"),
+    "base_board_serial": ("baseBoard", "serial"),
+    "chassis_serial": ("chassis", "serial"),
+    "chassis_asset_tag": ("chassis", "asset"),
+}
+_PC_BUSES = {"ide": "ide", "sata": "ide", "scsi": "scsi", "fdc": "floppy"}
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a .vmc is fitted to.
+
+    Attributes:
+        connect: The server, which may write.
+        paths: The caller's drive map.
+        local: Whether the server is on this machine.
+    """
+
+    connect: libvirt.virConnect
+    paths: DriveMap
+    local: bool
+
+
+def fitted(
+    host: Host,
+    place: Place,
+    held: vmc.Values,
+    machine: described.Machine,
+    notes: str,
+    in_use: dict[str, str],
+) -> domainbuild.NewMachine:
+    """The machine that a .vmc of the products describes, as it can be had here."""
+    uuid = machine.uuid or str(uuids.uuid4())
+    if uuid in in_use:
+        # Copies of a .vmc are common, and with the products each was a machine of its own.
+        logger.warning("%s: %s has its BIOS GUID already; a new one is made up", place.shown, in_use[uuid])
+        uuid = str(uuids.uuid4())
+    connected = _Networks(host)
+    return domainbuild.NewMachine(
+        place.name,
+        uuid,
+        machine.memory or MEMORY,
+        tuple(_drive(host, place, drive) for drive in machine.drives),
+        tuple(connected.nic(place, nic) for nic in machine.nics),
+        tuple(_ports(host, place, machine)),
+        {entry: text for name, entry in _ENTRIES.items() if (text := getattr(machine.identity, name))},
+        notes,
+        Settings(file=str(place.file), values=_kept(place, held)),
+    )
+
+
+def _kept(place: Place, held: vmc.Values) -> dict[str, Value]:
+    """The values that libvirt has no place for."""
+    kept: dict[str, Value] = {}
+    branches: set[str] = set()
+    for name, value in held.items():
+        if name == "version" or name.startswith(seal.ROOM):
+            continue
+        try:
+            key = keys.parse(name)
+            if table.find(key) is not None:
+                continue
+            value = values.given(key, value)
+        except Failure as failure:
+            logger.warning("%s: a value is left out: %s", place.shown, failure.description)
+            continue
+        steps = str(key).split("/")
+        above = {"/".join(steps[:depth]) for depth in range(1, len(steps))}
+        if str(key) in branches or any(each in kept for each in above):
+            logger.warning("%s: %s is left out: an element holds a value or other elements", place.shown, key)
+            continue
+        branches |= above
+        kept[str(key)] = value
+    size = sum(len(name) + len(str(value)) for name, value in kept.items())
+    if len(kept) > _MOST_VALUES or size > _MOST_CHARACTERS:
+        text = (
+            f"{place.shown} holds {len(kept)} values of {size} characters together, and {_MOST_VALUES} values of "
+            f"{_MOST_CHARACTERS} characters are the most that is kept"
+        )
+        raise Failure(HRESULT.DISP_E_EXCEPTION, text)
+    return kept
+
+
+def new_drive(drive: described.Drive, file: Path | None, form: str) -> domainbuild.Drive:
+    """A drive where the .vmc has it, with that file in it (None: empty), which is of that format."""
+    bus = {"ide": "ide", "scsi": "scsi", "floppy": "fdc"}[drive.bus]
+    return domainbuild.Drive(
+        bus,  # type: ignore[arg-type]
+        drive.kind,
+        drive.controller,
+        drive.location,
+        None if file is None else str(file),
+        form,
+    )
+
+
+def _drive(host: Host, place: Place, drive: described.Drive) -> domainbuild.Drive:
+    controllers, units = _PLACES[drive.bus]
+    if drive.controller >= controllers or drive.location >= units:
+        where = f"controller {drive.controller}, location {drive.location}"
+        text = f"{place.shown} has a drive on {drive.bus} {where}, and there is no such place"
+        raise Failure(HRESULT.DISP_E_EXCEPTION, text)
+    undo = _path(host, place, drive.undo) if drive.undo else None
+    if undo is not None and undo.exists():
+        disk = drive.image.absolute or drive.image.relative
+        text = (
+            f"{place.shown}: the disk {disk} has undo data in {undo}, which would be worthless once a guest wrote "
+            "to the disk: merge it in the product first, or remove the file"
+        )
+        raise Failure(HRESULT.DISP_E_EXCEPTION, text)
+    file = _path(host, place, drive.image) if drive.image else None
+    if file is None:
+        return new_drive(drive, None, images.RAW)
+    if not file.exists():
+        # As in the product, the machine is registered; what cannot start without its image says so when it starts.
+        logger.warning("%s: there is no file %s, and the machine will not start without it", place.shown, file)
+        form = images.VHD if drive.kind == "disk" and file.suffix.lower() in (".vhd", ".vud") else images.RAW
+    else:
+        form = images.format_of(file) if drive.kind == "disk" else images.RAW
+    return new_drive(drive, file, form)
+
+
+def _path(host: Host, place: Place, found: described.Place) -> Path | None:
+    """The host's file that a .vmc names: by its absolute path, or where that leads nowhere by the relative one.
+
+    None for a drive of the product's own host.
+    """
+    if found.absolute and len(found.absolute) <= len("D:\\") and found.absolute[1:2] == ":":
+        logger.warning(
+            "%s: the host's drive %s is not carried over: that drive is empty", place.shown, found.absolute
+        )
+        return None
+    failure: Failure | None = None
+    candidates = []
+    for path, base in ((found.absolute, None), (found.relative, place.file.parent)):
+        if path:
+            try:
+                candidates.append(host.paths.to_host(path, base=base))
+            except Failure as error:
+                failure = failure or error
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    if not candidates and failure is not None:
+        text = f"{place.shown} names a file that cannot be found: {failure.description}"
+        raise Failure(failure.code, text, otherwise=(HRESULT.E_PATH_NOT_FOUND,)) from failure
+    return next(iter(candidates), None)
+
+
+class _Networks:
+    """What the adapters of a .vmc can be connected to here."""
+
+    def __init__(self, host: Host) -> None:
+        self._local = host.local
+        self._networks: list[str] = []
+        try:
+            self._networks = [network.name() for network in host.connect.listAllNetworks()]
+        except libvirt.libvirtError as error:
+            if classify(error) is not Unsupported:
+                raise
+
+    def nic(self, place: Place, nic: described.Nic) -> domainbuild.Nic:
+        """The adapter, connected to what has its network's name; with its cable unplugged where nothing has."""
+        if not nic.network:
+            return domainbuild.Nic(nic.mac)
+        folded = nic.network.casefold()
+        found = next((name for name in self._networks if name.casefold() == folded), None)
+        if found is not None:
+            return domainbuild.Nic(nic.mac, network=found)
+        if self._local and "/" not in nic.network and (_SYSFS_NET / nic.network / "bridge").is_dir():
+            return domainbuild.Nic(nic.mac, bridge=nic.network)
+        logger.warning(
+            "%s: there is no network or bridge %r here: that adapter is connected to nothing",
+            place.shown,
+            nic.network,
+        )
+        return domainbuild.Nic(nic.mac)
+
+
+def _ports(host: Host, place: Place, machine: described.Machine) -> Iterable[domainbuild.Port]:
+    for number, port in enumerate(machine.serials):
+        yield _port(host, place, domainbuild.Port("serial", number), port)
+    for number, port in enumerate(machine.parallels):
+        if port.kind != "none":
+            yield _port(host, place, domainbuild.Port("parallel", number), port)
+
+
+def _port(host: Host, place: Place, plain: domainbuild.Port, port: described.Port) -> domainbuild.Port:
+    """The port, led where IVMSerialPort.Configure and IVMParallelPort.Name would lead it; nowhere, else."""
+    pipe, number = _PIPE.fullmatch(port.path), _HOST_PORT.fullmatch(port.path)
+    match port.kind:
+        case "none":
+            return plain
+        case "file" if port.path:
+            return replace(plain, type="file", path=str(host.paths.to_host(port.path, base=place.file.parent)))
+        case "pipe" if pipe is not None:
+            return replace(plain, type="unix", path=f"{_SOCKETS}{pipe[1]}")
+        case "pipe" if port.path.startswith("/"):
+            return replace(plain, type="unix", path=port.path)
+        case "host" if port.path.startswith("/dev/"):
+            return replace(plain, type="dev", path=port.path)
+        case "host" if number is not None:
+            device = f"{_DEVICES[plain.kind]}{int(number[1]) - 1}"
+            if Path(device).exists():
+                return replace(plain, type="dev", path=device)
+    logger.warning(
+        "%s: %s port %d, on %s %s, is connected to nothing: there is no such thing here",
+        *(place.shown, plain.kind, plain.number + 1, port.kind, port.path),
+    )
+    return plain
+
+
+def described_by(domain: libvirt.virDomain, text: str, paths: DriveMap) -> described.Machine:
+    """The machine's hardware as a .vmc describes it, as far as one can: for other readers, and for other users."""
+    held = hardware.read(text)
+    drives = []
+    for drive in disks.read(domain).drives:
+        bus = _PC_BUSES.get(drive.place.bus)
+        if bus is not None and drive.device in ("disk", "cdrom", "floppy"):
+            image = described.Place()
+            if drive.medium is not None and drive.medium.is_local:
+                image = described.Place(paths.to_script(drive.medium.path))
+            controller, unit = drive.place.controller, drive.place.unit
+            if drive.place.bus == "sata":
+                controller, unit = divmod(unit, _PLACES["ide"][1])
+            if controller >= _PLACES[bus][0] or unit >= _PLACES[bus][1]:
+                continue
+            drives.append(described.Drive(bus, controller, unit, drive.device, image))  # type: ignore[arg-type]
+    return described.Machine(
+        memory=held.memory,
+        uuid=str(domain.UUIDString()),
+        drives=tuple(drives),
+        nics=tuple(described.Nic(adapter.mac or None, adapter.network) for adapter in held.adapters),
+        serials=tuple(_described_port(port, paths) for port in held.serials),
+        parallels=tuple(_described_port(port, paths) for port in held.parallels),
+        identity=described.Identity(**{name: held.firmware.get(entry, "") for name, entry in _ENTRIES.items()}),
+    )
+
+
+def _described_port(port: hardware.Port, paths: DriveMap) -> described.Port:
+    match port.type:
+        case "file":
+            return described.Port("file", paths.to_script(port.path))
+        case "unix" if port.path.startswith(_SOCKETS):
+            return described.Port("pipe", f"\\\\.\\pipe\\{port.path[len(_SOCKETS) :]}")
+        case "unix":
+            return described.Port("pipe", port.path)
+        case "dev":
+            return described.Port("host", port.path)
+    return described.Port()
