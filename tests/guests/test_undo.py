@@ -1,0 +1,545 @@
+"""Undo disks under real QEMU guests: what a guest writes goes to overlays, and from there where it was told to."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import vpcshim
+from tests.harness import needs
+from tests.harness.guests import Disk, Guest, GuestFactory, PrivateLibvirtd, remove_domain
+from tests.harness.waiting import wait_until
+from vpcshim import HRESULT, ComError, constants
+from vpcshim.hypervisor import overlays, qemuimg
+from vpcshim.hypervisor.errors import Unsupported
+from vpcshim.model.virtual_machine import VirtualMachine
+
+URI = PrivateLibvirtd.uri
+VS, VPC = "VirtualServer.Application", "VirtualPC.Application"
+SIZE = 16 << 20
+WRITTEN = b"Z" * (4 << 20)
+FORMATS = ("raw", "qcow2", "vpc")
+
+
+def make_image(folder: Path, format: str, name: str = "disk") -> Path:
+    """An image whose disk holds a known text all over."""
+    raw = folder / f"{name}.source"
+    raw.write_bytes((b"the original " * (SIZE // 13 + 1))[:SIZE])
+    path = folder / f"{name}.{'vhd' if format == 'vpc' else format}"
+    subprocess.run(["qemu-img", "convert", "-q", "-f", "raw", "-O", format, raw, path], check=True, timeout=60)
+    raw.unlink()
+    return path
+
+
+def content(path: Path, format: str) -> bytes:
+    """The disk that an image holds, with all of its backing files."""
+    raw = path.with_suffix(".content")
+    subprocess.run(["qemu-img", "convert", "-U", "-f", format, "-O", "raw", path, raw], check=True, timeout=60)
+    try:
+        return raw.read_bytes()
+    finally:
+        raw.unlink()
+
+
+def machine(guest: Guest, product: str) -> VirtualMachine:
+    found = vpcshim.CreateObject(product, URI).FindVirtualMachine(guest.name)
+    assert isinstance(found, VirtualMachine)
+    return found
+
+
+def undoable(guest: Guest, product: str, action: int) -> VirtualMachine:
+    vm = machine(guest, product)
+    vm.Undoable = True
+    vm.UndoAction = action
+    return vm
+
+
+def start(vm: VirtualMachine, guest: Guest) -> None:
+    vm.Startup().WaitForCompletion(-1)
+    guest.wait_ready()
+
+
+def turn_off(vm: VirtualMachine, guest: Guest) -> None:
+    guest.hang_up()
+    task = vm.TurnOff()
+    task.WaitForCompletion(-1)
+    assert task.Error == 0, task.ErrorDescription
+
+
+def write(guest: Guest, character: str = "Z") -> None:
+    guest.check(
+        f"tr '\\0' {character} < /dev/zero | dd of=/dev/vda bs=64k count=64 iflag=fullblock conv=fsync 2>&1", 60
+    )
+
+
+def reads(guest: Guest) -> str:
+    """The first bytes of the guest's disk, past its cache."""
+    return guest.check("dd if=/dev/vda bs=4k count=1 iflag=direct 2>/dev/null | head -c 12")
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if ".undo" in path.name)
+
+
+def sources(guest: Guest) -> list[str]:
+    from lxml import etree
+
+    return [str(found) for found in etree.fromstring(guest.domain.XMLDesc(2)).xpath("//disk/source/@file")]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_discarded_leaves_the_original_bit_identical(
+    guest_factory: GuestFactory, tmp_path: Path, format: str
+) -> None:
+    image = make_image(tmp_path, format)
+    before = image.read_bytes()
+    guest = guest_factory(disks=(Disk("vda", image, format=format),), start=False)  # type: ignore[arg-type]
+    definition = guest.domain.XMLDesc(2)
+    vm = undoable(guest, VPC, constants.vmUndoAction_Discard)
+    assert (vm.Undoable, vm.UndoAction) == (True, constants.vmUndoAction_Discard)
+    assert leftovers(tmp_path) == []
+    start(vm, guest)
+    write(guest)
+    assert reads(guest) == "Z" * 12
+    assert len(leftovers(tmp_path)) == 1
+    with pytest.raises(ComError, match="E_FAIL"):
+        vm.Save()
+    for refused in (vm.MergeUndoDisks, vm.DiscardUndoDisks):
+        with pytest.raises(ComError, match="VM_E_VM_RUNNING"):
+            refused()
+    turn_off(vm, guest)
+    assert image.read_bytes() == before
+    assert leftovers(tmp_path) == []
+    start(vm, guest)
+    assert reads(guest) == "the original"
+    turn_off(vm, guest)
+    vm.Undoable = False
+    assert sources(guest) == [str(image)]
+    assert definition.split("<devices>")[1] == guest.domain.XMLDesc(2).split("<devices>")[1]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_kept_goes_on_and_is_merged(guest_factory: GuestFactory, tmp_path: Path, format: str) -> None:
+    image = make_image(tmp_path, format)
+    before = image.read_bytes()
+    was = content(image, format)
+    guest = guest_factory(disks=(Disk("vda", image, format=format),), start=False)  # type: ignore[arg-type]
+    vm = undoable(guest, VS, constants.vmUndoAction_Discard)  # of no meaning to TurnOff with Virtual Server
+    start(vm, guest)
+    write(guest)
+    turn_off(vm, guest)
+    kept = leftovers(tmp_path)
+    assert len(kept) == 1
+    assert overlays.undo_disks(guest.domain) == {"vda": tmp_path / kept[0]}
+    start(vm, guest)
+    assert leftovers(tmp_path) == kept
+    assert reads(guest) == "Z" * 12
+    turn_off(vm, guest)
+    assert image.read_bytes() == before
+    task = vm.MergeUndoDisks()
+    assert not task.IsCancelable
+    task.WaitForCompletion(-1)
+    assert (task.Error, task.PercentCompleted) == (0, 100), task.ErrorDescription
+    assert content(image, format) == WRITTEN + was[len(WRITTEN) :]
+    assert leftovers(tmp_path) == []
+    assert sources(guest) == [str(image)]
+    start(vm, guest)
+    assert reads(guest) == "Z" * 12
+    assert len(leftovers(tmp_path)) == 1, "it is still undoable"
+
+
+@pytest.mark.parametrize("product", [VS, VPC])
+@pytest.mark.parametrize("action", ["Discard", "Keep", "Commit"])
+def test_a_guest_that_shuts_down_is_dealt_with_at_once(
+    guest_factory: GuestFactory, tmp_path: Path, product: str, action: str
+) -> None:
+    image = make_image(tmp_path, "raw")
+    before = image.read_bytes()
+    guest = guest_factory(disks=(Disk("vda", image),), start=False)
+    vm = undoable(guest, product, getattr(constants, f"vmUndoAction_{action}"))
+    start(vm, guest)
+    write(guest)
+    guest.send("poweroff -f")
+    wait_until(lambda: vm.State == constants.vmVMState_TurnedOff, 30, "the guest shuts down")
+    guest.hang_up()
+    if action == "Keep":
+        wait_until(lambda: 'pending="yes"' not in guest.domain.XMLDesc(2), 10, "the end of the run is noted")
+        assert len(leftovers(tmp_path)) == 1
+        assert image.read_bytes() == before
+        vm.DiscardUndoDisks()
+        assert image.read_bytes() == before
+    else:
+        wait_until(lambda: not leftovers(tmp_path), 20, "the undo disks go")
+        assert image.read_bytes() == (before if action == "Discard" else WRITTEN + before[len(WRITTEN) :])
+    assert sources(guest) == [str(image)]
+
+
+@pytest.mark.parametrize("action", ["Discard", "Commit"])
+def test_a_guest_that_shut_down_unheard_is_dealt_with_at_the_next_start(
+    guest_factory: GuestFactory, tmp_path: Path, action: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = make_image(tmp_path, "raw")
+    guest = guest_factory(disks=(Disk("vda", image),), start=False)
+    script = f"""
+import vpcshim
+vm = vpcshim.CreateObject({VS!r}, {URI!r}).FindVirtualMachine({guest.name!r})
+vm.Undoable = True
+vm.UndoAction = vpcshim.constants.vmUndoAction_{action}
+vm.Startup().WaitForCompletion(-1)
+"""
+    gc.collect()  # no application of another test listens
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    guest.wait_ready()
+    write(guest)
+    guest.send("poweroff -f")
+    wait_until(lambda: not guest.domain.isActive(), 30, "the guest shuts down")
+    guest.hang_up()
+    old = leftovers(tmp_path)
+    assert len(old) == 1
+    vm = machine(guest, VS)
+    with caplog.at_level(logging.WARNING, "vpcshim"):
+        start(vm, guest)
+    assert f"vmUndoAction_{action} is done now" in caplog.text
+    assert reads(guest) == ("the original" if action == "Discard" else "Z" * 12)
+    assert image.read_bytes()[:12] == (b"the original" if action == "Discard" else b"Z" * 12)
+    assert len(leftovers(tmp_path)) == 1
+    assert leftovers(tmp_path) != old
+
+
+def test_a_saved_machine_keeps_its_state_over_a_merge(guest_factory: GuestFactory, tmp_path: Path) -> None:
+    image = make_image(tmp_path, "qcow2")
+    guest = guest_factory(disks=(Disk("vda", image, format="qcow2"),), start=False)
+    vm = undoable(guest, VPC, constants.vmUndoAction_Keep)
+    start(vm, guest)
+    write(guest)
+    boot = guest.boot_id
+    guest.hang_up()
+    vm.Save().WaitForCompletion(-1)
+    assert vm.State == constants.vmVMState_Saved
+    with pytest.raises(ComError, match="VM_E_VM_RUNNING_OR_SAVED"):
+        vm.DiscardUndoDisks()
+    with pytest.raises(ComError, match="VM_E_PREF_VM_ACTIVE"):
+        vm.Undoable = False
+    task = vm.MergeUndoDisks()
+    task.WaitForCompletion(-1)
+    assert task.Error == 0, task.ErrorDescription
+    assert vm.State == constants.vmVMState_Saved
+    assert leftovers(tmp_path) == []
+    assert content(image, "qcow2")[: len(WRITTEN)] == WRITTEN
+    start(vm, guest)
+    assert guest.boot_id == boot, "restored, not booted"
+    assert reads(guest) == "Z" * 12
+    write(guest, "Y")
+    turn_off(vm, guest)
+    assert content(image, "qcow2")[:1] == b"Y"
+
+
+def test_no_longer_undoable_deletes_what_there_is(guest_factory: GuestFactory, tmp_path: Path) -> None:
+    image, other = make_image(tmp_path, "vpc"), make_image(tmp_path, "raw", "other")
+    before = image.read_bytes(), other.read_bytes()
+    disks = (
+        Disk("vda", image, format="vpc"),
+        Disk("vdb", other),
+        Disk("vdc", make_image(tmp_path, "raw", "ro"), readonly=True),
+    )
+    guest = guest_factory(disks=disks, start=False)
+    vm = undoable(guest, VS, constants.vmUndoAction_Keep)
+    start(vm, guest)
+    write(guest)
+    out = vpcshim.Variant()
+    assert vm.put_Undoable(False) is HRESULT.DISP_E_EXCEPTION  # running; its page lists no code for that
+    assert vm.get_Undoable(out) is HRESULT.S_OK
+    assert out.value is True
+    assert len(leftovers(tmp_path)) == 2, "none for the disk that cannot be written"
+    turn_off(vm, guest)
+    vm.Undoable = False
+    assert leftovers(tmp_path) == []
+    assert (image.read_bytes(), other.read_bytes()) == before
+    start(vm, guest)
+    assert leftovers(tmp_path) == []
+
+
+# -- images, and what can have no overlay ------------------------------------------------------------------------
+
+
+def defined(connection: Any, disks: str) -> Any:
+    """A machine that is never started, with those disks."""
+    return connection.defineXML(
+        "<domain type='qemu'><name>undoing</name><memory unit='MiB'>32</memory>"
+        f"<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>{disks}</devices></domain>"
+    )
+
+
+@pytest.fixture
+def define(connection: Any) -> Iterator[Callable[[str], Any]]:
+    made = []
+
+    def make(disks: str) -> Any:
+        made.append(defined(connection, disks))
+        return made[-1]
+
+    yield make
+    for domain in made:
+        remove_domain(domain)
+
+
+@pytest.mark.parametrize(
+    ("xml", "why"),
+    [
+        ("<disk type='file'><source file='{image}'/>{target}<shareable/></disk>", "is shared with other machines"),
+        (
+            "<disk type='block' device='lun'><source dev='/dev/sdz'/><target dev='sda' bus='scsi'/></disk>",
+            "hands the host's device through",
+        ),
+        (
+            "<disk type='network'><source protocol='nbd' name='x'><host name='::1'/></source>{target}</disk>",
+            "is of type network",
+        ),
+        (
+            "<disk type='file'><driver name='qemu' type='raw'/><source file='{image}'><encryption format='luks'>"
+            "<secret type='passphrase' uuid='0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f'/></encryption></source>"
+            "{target}</disk>",
+            "is encrypted",
+        ),
+        (
+            "<disk type='file'><source file='{image}'><slices>"
+            "<slice type='storage' offset='0' size='4096'/></slices>"
+            "</source>{target}</disk>",
+            "is a slice",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("quiet_errors")
+def test_what_can_have_no_overlay_is_refused(
+    define: Callable[[str], Any], tmp_path: Path, xml: str, why: str
+) -> None:
+    image = make_image(tmp_path, "raw")
+    target = "<target dev='vda' bus='virtio'/>"
+    domain = define(xml.format(image=image, target=target) + Disk("vdb", make_image(tmp_path, "raw", "b")).xml())
+    before = domain.XMLDesc(2)
+    vm = vpcshim.CreateObject(VPC, URI).FindVirtualMachine("undoing")
+    with pytest.raises(ComError, match=rf"undoing cannot have undo disks: its drive [vs]da {why}"):
+        vm.Undoable = True
+    with pytest.raises(Unsupported, match=why):
+        overlays.begin(domain)
+    assert domain.XMLDesc(2) == before
+    assert leftovers(tmp_path) == []
+
+
+def test_a_machine_with_snapshots_is_refused(define: Callable[[str], Any], tmp_path: Path) -> None:
+    domain = define(Disk("vda", make_image(tmp_path, "qcow2"), format="qcow2").xml())
+    snapshot = domain.snapshotCreateXML("<domainsnapshot><name>before</name></domainsnapshot>")
+    vm = vpcshim.CreateObject(VPC, URI).FindVirtualMachine("undoing")
+    with pytest.raises(ComError, match="has snapshots of libvirt's"):
+        vm.Undoable = True
+    snapshot.delete()
+    vm.Undoable = True
+
+
+def test_snapshots_of_undo_disks_keep_them(define: Callable[[str], Any], tmp_path: Path) -> None:
+    domain = define(Disk("vda", make_image(tmp_path, "raw")).xml())
+    overlays.begin(domain)
+    snapshot = domain.snapshotCreateXML("<domainsnapshot><name>inside</name></domainsnapshot>")
+    before = domain.XMLDesc(2)
+    for operation in (overlays.discard, lambda domain: overlays.merge(domain, qemuimg.Job())):
+        with pytest.raises(Unsupported, match="needs the undo disks: delete them first"):
+            operation(domain)
+    assert domain.XMLDesc(2) == before
+    snapshot.delete()
+    overlays.discard(domain)
+    assert leftovers(tmp_path) == []
+
+
+def test_an_undo_disk_that_something_lies_over_is_not_taken_away(
+    define: Callable[[str], Any], connection: Any, tmp_path: Path
+) -> None:
+    """As a snapshot in a file of its own leaves it, of which libvirt keeps no record."""
+    image, upper, top = make_image(tmp_path, "raw"), tmp_path / "upper.qcow2", tmp_path / "top.qcow2"
+    domain = define(Disk("vda", image).xml())
+    overlays.begin(domain)
+    overlay = overlays.undo_disks(domain)["vda"]
+    qemuimg.create(upper, format="qcow2", backing=overlay, backing_format="qcow2")
+    qemuimg.create(top, format="qcow2", backing=upper, backing_format="qcow2")
+    connection.defineXML(domain.XMLDesc(2).replace(f"<source file='{overlay}'", f"<source file='{top}'"))
+    before = domain.XMLDesc(2)
+    for operation in (overlays.discard, lambda domain: overlays.merge(domain, qemuimg.Job())):
+        with pytest.raises(Unsupported, match="which lies over its undo disk"):
+            operation(domain)
+    assert domain.XMLDesc(2) == before
+    assert overlay.exists()
+
+
+def test_what_needs_no_overlay_has_none(define: Callable[[str], Any], tmp_path: Path) -> None:
+    image = make_image(tmp_path, "raw")
+    domain = define(
+        Disk("vda", image, readonly=True).xml()
+        + Disk("hdc", image, device="cdrom").xml()
+        + Disk("fda", device="floppy").xml()
+        + f"<disk type='file'><source file='{image}'/><target dev='vdb'/><transient/></disk>"
+    )
+    overlays.begin(domain)
+    assert overlays.undo_disks(domain) == {}
+    assert leftovers(tmp_path) == []
+
+
+def test_an_overlay_belongs_to_whom_the_image_belongs(define: Callable[[str], Any], tmp_path: Path) -> None:
+    image = make_image(tmp_path, "raw")
+    os.chown(image, 1234, 4321)
+    image.chmod(0o460)
+    domain = define(Disk("vda", image).xml())
+    overlays.begin(domain)
+    found = overlays.undo_disks(domain)["vda"].stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1234, 4321, 0o660)
+    assert overlays.originals(domain) == {"vda": image}
+
+
+def test_an_image_that_cannot_have_an_overlay_leaves_everything_as_it_was(
+    define: Callable[[str], Any], tmp_path: Path
+) -> None:
+    image, other = make_image(tmp_path, "raw"), make_image(tmp_path, "raw", "other")
+    domain = define(Disk("vda", image).xml() + Disk("vdb", other).xml())
+    before = domain.XMLDesc(2)
+    other.unlink()
+    with pytest.raises(qemuimg.ImageMissing, match=r"other\.raw"):
+        overlays.begin(domain)
+    assert domain.XMLDesc(2) == before
+    assert leftovers(tmp_path) == []
+
+
+def test_a_block_device_lies_below_an_overlay_among_libvirts_images(
+    define: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs.program("losetup", "mount")
+    image = make_image(tmp_path, "raw")
+    made = subprocess.run(["losetup", "--show", "-f", image], capture_output=True, text=True, timeout=30)
+    if made.returncode != 0:
+        needs.missing(f"no loop device: {made.stderr.strip()}")
+    device = made.stdout.strip()
+    try:
+        folder = tmp_path / "images"
+        folder.mkdir()
+        monkeypatch.setattr(overlays, "_FOR_DEVICES", folder)
+        target = "<target dev='vda' bus='virtio'/>"
+        domain = define(f"<disk type='block'><driver name='qemu'/><source dev='{device}'/>{target}</disk>")
+        before = domain.XMLDesc(2)
+        overlays.begin(domain)
+        overlay = overlays.undo_disks(domain)["vda"]
+        assert overlay.parent == folder
+        subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -q -P 90 0 4M", overlay], check=True, timeout=60)
+        overlays.merge(domain, qemuimg.Job())
+        assert domain.XMLDesc(2) == before
+        assert leftovers(folder) == []
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True, timeout=30)
+    assert image.read_bytes()[: len(WRITTEN)] == WRITTEN
+
+
+def test_a_volume_is_found_in_its_pool_and_stays_one(
+    define: Callable[[str], Any], connection: Any, tmp_path: Path
+) -> None:
+    image = make_image(tmp_path, "raw")
+    pool = connection.storagePoolCreateXML(
+        f"<pool type='dir'><name>undoing</name><target><path>{tmp_path}</path></target></pool>"
+    )
+    try:
+        target = "<target dev='vda' bus='virtio'/>"
+        source = f"<source pool='undoing' volume='{image.name}'/>"
+        domain = define(f"<disk type='volume'><driver name='qemu' type='raw'/>{source}{target}</disk>")
+        before = domain.XMLDesc(2)
+        overlays.begin(domain)
+        assert overlays.originals(domain) == {"vda": image}
+        overlays.discard(domain)
+        assert domain.XMLDesc(2) == before
+    finally:
+        pool.destroy()
+
+
+def test_a_merge_that_cannot_end_is_not_begun(define: Callable[[str], Any], tmp_path: Path) -> None:
+    image = make_image(tmp_path, "raw")
+    domain = define(Disk("vda", image).xml())
+    vm = vpcshim.CreateObject(VPC, URI).FindVirtualMachine("undoing")
+    overlays.begin(domain)
+    before = domain.XMLDesc(2)
+    image.chmod(0o444)
+    with pytest.raises(ComError, match="is read-only") as caught:
+        vm.MergeUndoDisks()
+    assert caught.value.scode == HRESULT.VM_E_FILE_READ_ONLY
+    image.chmod(0o644)
+    overlays.undo_disks(domain)["vda"].unlink()
+    with pytest.raises(ComError, match="DiscardUndoDisks goes back to the original") as caught:
+        vm.MergeUndoDisks()
+    assert caught.value.scode == HRESULT.E_PATH_NOT_FOUND
+    assert domain.XMLDesc(2) == before
+    vm.DiscardUndoDisks()
+    assert overlays.undo_disks(domain) == {}
+    assert str(image) in domain.XMLDesc(2)
+
+
+def test_a_merge_shows_how_far_it_is(define: Callable[[str], Any], tmp_path: Path) -> None:
+    images = [make_image(tmp_path, "raw", name) for name in ("a", "b")]
+    domain = define("".join(Disk(f"vd{image.stem}", image).xml() for image in images))
+    overlays.begin(domain)
+    for path in overlays.undo_disks(domain).values():
+        subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -q -P 90 0 16M", path], check=True, timeout=60)
+    told: list[float] = []
+    overlays.merge(domain, qemuimg.Job(told.append))
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(100)
+    assert 50 in told, "the first of two of a size is merged"
+    assert told[0] < 50
+
+
+def test_an_image_that_somebody_else_put_in_stays(
+    define: Callable[[str], Any], connection: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image, other = make_image(tmp_path, "raw"), make_image(tmp_path, "raw", "other")
+    domain = define(Disk("vda", image).xml())
+    overlays.begin(domain)
+    overlay = str(overlays.undo_disks(domain)["vda"])
+    text = domain.XMLDesc(2)
+    source = f"<source file='{overlay}'"
+    assert source in text
+    connection.defineXML(text.replace(source, f"<source file='{other}'"))
+    overlays.discard(domain)
+    assert "drive vda is another now, and stays" in caplog.text
+    assert f"<source file='{other}'" in domain.XMLDesc(2)
+    assert leftovers(tmp_path) == []
+
+
+def test_a_new_disk_gets_an_overlay_beside_those_that_are_kept(
+    define: Callable[[str], Any], connection: Any, tmp_path: Path
+) -> None:
+    image, added = make_image(tmp_path, "raw"), make_image(tmp_path, "vpc", "added")
+    domain = define(Disk("vda", image).xml())
+    overlays.begin(domain)
+    first = overlays.undo_disks(domain)
+    more = Disk("vdb", added, format="vpc").xml()
+    connection.defineXML(domain.XMLDesc(2).replace("</devices>", f"{more}</devices>"))
+    overlays.begin(domain)
+    both = overlays.undo_disks(domain)
+    assert both["vda"] == first["vda"]
+    assert set(both) == {"vda", "vdb"}
+    overlays.discard(domain)
+    assert overlays.undo_disks(domain) == {}
+    assert str(added) in domain.XMLDesc(2)
+
+
+def test_a_machine_that_is_deleted_takes_its_undo_disks_along(guest_factory: GuestFactory, tmp_path: Path) -> None:
+    image = make_image(tmp_path, "raw")
+    before = image.read_bytes()
+    guest = guest_factory(disks=(Disk("vda", image),), start=False)
+    overlays.begin(guest.domain)
+    assert len(leftovers(tmp_path)) == 1
+    app = vpcshim.CreateObject(VS, URI)
+    app.DeleteVirtualMachine(app.FindVirtualMachine(guest.name))
+    assert leftovers(tmp_path) == []
+    assert image.read_bytes() == before
