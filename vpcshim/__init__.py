@@ -16,11 +16,13 @@ from vpcshim._version import __version__
 
 if TYPE_CHECKING:
     from vpcshim import constants
+    from vpcshim.clients.pywin32.install import install_pywin32
     from vpcshim.com.errors import ComError
     from vpcshim.com.hresult import HRESULT
     from vpcshim.com.variant import VT, Variant
     from vpcshim.model.application import CreateObject
     from vpcshim.model.application import CreateObject as Dispatch
+    from vpcshim.model.events.connect import DispatchWithEvents, WithEvents
     from vpcshim.model.options import ConnectionOptions
 
 __all__ = [
@@ -30,9 +32,12 @@ __all__ = [
     "ConnectionOptions",
     "CreateObject",
     "Dispatch",
+    "DispatchWithEvents",
     "Variant",
+    "WithEvents",
     "__version__",
     "constants",
+    "install_pywin32",
 ]
 
 # Loaded when first asked for: `import vpcshim` itself is to cost nothing (pytest loads our plugin's package).
@@ -41,9 +46,12 @@ _HOMES = {
     "ConnectionOptions": ("vpcshim.model.options", "ConnectionOptions"),
     "CreateObject": ("vpcshim.model.application", "CreateObject"),
     "Dispatch": ("vpcshim.model.application", "CreateObject"),
+    "DispatchWithEvents": ("vpcshim.model.events.connect", "DispatchWithEvents"),
     "HRESULT": ("vpcshim.com.hresult", "HRESULT"),
     "VT": ("vpcshim.com.variant", "VT"),
     "Variant": ("vpcshim.com.variant", "Variant"),
+    "WithEvents": ("vpcshim.model.events.connect", "WithEvents"),
+    "install_pywin32": ("vpcshim.clients.pywin32.install", "install_pywin32"),
 }
 
 

@@ -60,6 +60,9 @@ class FakeDomain:
     def UUIDString(self) -> str:
         return self.uuid
 
+    def name(self) -> str:
+        return "web"
+
 
 class FakeConnection:
     """A pool of connections as `Events` sees it."""

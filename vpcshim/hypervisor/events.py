@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class Kind(Enum):
-    """The events that vpcshim listens to, by libvirt's id."""
+    """The events that every connection is asked for, by libvirt's id: what is kept of a machine rests on them."""
 
     LIFECYCLE = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
     REBOOT = libvirt.VIR_DOMAIN_EVENT_ID_REBOOT
@@ -36,23 +36,43 @@ class Kind(Enum):
     METADATA_CHANGE = libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE
 
 
+class Extra(Enum):
+    """The events that are asked for when somebody wants them: each costs a round trip at every opening."""
+
+    WATCHDOG = libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG
+    IO_ERROR = libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON
+    TRAY_CHANGE = libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE
+    AGENT_LIFECYCLE = libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE
+    BLOCK_THRESHOLD = libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD
+
+
+class Link(Enum):
+    """What becomes of the connection that the events come over; they stand in the order of the events."""
+
+    OPENED = "opened"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event of one domain.
 
     Attributes:
         kind: Which.
-        uuid: The domain's.
-        details: What libvirt's callback was given beside the domain: (event, detail) for LIFECYCLE.
+        uuid: The domain's; "" for a `Link`.
+        details: What libvirt's callback was given beside the domain: (event, detail) for LIFECYCLE. For a `Link`
+            the number of connections that events come over now.
         seen: When it arrived, seconds since the epoch.
         stalled: Whether the event loop had stood still before: then it may have happened long before.
+        name: The domain's name then; "" for a `Link`.
     """
 
-    kind: Kind
+    kind: Kind | Extra | Link
     uuid: str
     details: tuple[Any, ...]
     seen: float
     stalled: bool = False
+    name: str = ""
 
 
 Listener = Callable[[Event], None]
@@ -62,7 +82,10 @@ class Events:
     """The events of one connection, for as long as this object lives."""
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._listeners: list[Listener] = []
+        self._watchers: list[Listener] = []
+        self._more = False
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._first: list[Callable[[str | None], None]] = []
         # What each connection that they come over lacks: for a moment there may be two, in any order.
@@ -71,15 +94,21 @@ class Events:
         self._missing: dict[Kind, str] = dict.fromkeys(Kind, "no connection is open")
         self._finalize = weakref.finalize(self, self._queue.put, None)
         threading.Thread(
-            target=_deliver, args=(self._queue, self._listeners), name="vpcshim-events", daemon=True
+            target=_deliver,
+            args=(self._queue, self._listeners, self._watchers),
+            name="vpcshim-events",
+            daemon=True,
         ).start()
+        self._hook(Events._register)
+
+    def _hook(self, register: Callable[[Events, libvirt.virConnect], Callable[[], None]]) -> None:
         me = weakref.ref(self)
 
         def hook(connect: libvirt.virConnect) -> Callable[[], None]:
             events = me()
-            return (lambda: None) if events is None else events._register(connect)
+            return (lambda: None) if events is None else register(events, connect)
 
-        connection.on_open(hook)
+        self._connection.on_open(hook)
 
     @property
     def missing(self) -> dict[Kind, str]:
@@ -99,55 +128,98 @@ class Events:
         self._first.append(hint)
 
     def listen(self, listener: Listener) -> None:
-        """Tell `listener` of every event from now on; one that raises is logged and harms no other."""
+        """Tell `listener` of every event of `Kind` from now on; one that raises is logged and harms no other."""
         self._listeners.append(listener)
 
-    def _register(self, connect: libvirt.virConnect) -> Callable[[], None]:
+    def watch(self, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` of every event of `Kind`, `Extra` and `Link` from now on; otherwise as `listen`.
+
+        Returns:
+            What ends it.
+        """
+        self._watchers.append(listener)
+        with self._lock:
+            wanted, self._more = self._more, True
+        if not wanted:
+            self._hook(Events._register_extra)
+
+        def end() -> None:
+            if listener in self._watchers:
+                self._watchers.remove(listener)
+
+        return end
+
+    def _register_extra(self, connect: libvirt.virConnect) -> Callable[[], None]:
+        return _undoing(connect, self._ask(connect, Extra)[0])
+
+    def _ask(
+        self, connect: libvirt.virConnect, kinds: type[Kind] | type[Extra]
+    ) -> tuple[list[int], dict[Any, str]]:
+        """Ask for those kinds; libvirt's numbers of them, and why there are none of the others."""
         ids = []
-        missing = {}
-        for kind in Kind:
+        missing: dict[Any, str] = {}
+        for kind in kinds:
             try:
-                callback = _callback(self._queue, self._first, kind)
+                callback = _callback(self._queue, self._first if kinds is Kind else [], kind)
                 ids.append(connect.domainEventRegisterAny(None, kind.value, callback, None))
             except libvirt.libvirtError as error:
                 missing[kind] = error.get_error_message() or str(error)
                 logger.info("no %s events: %s", kind.name, error)
+        return ids, missing
+
+    def _link(self, kind: Link) -> None:
+        """Queue what became of a connection; called with the lock held."""
+        self._queue.put(Event(kind, "", (len(self._sources),), time.time()))
+
+    def _register(self, connect: libvirt.virConnect) -> Callable[[], None]:
+        ids, missing = self._ask(connect, Kind)
         # First of all what was kept is forgotten: only then is it vouched for again.
         for hint in self._first:
             hint(None)
         with self._lock:
             self._sources.append(missing)
             self._missing = min(self._sources, key=len)
+            self._link(Link.OPENED)
+        let_go = _undoing(connect, ids)
 
         def undo() -> None:
             gone = dict.fromkeys(Kind, "the connection that they came over is gone")
             with self._lock:
                 self._sources[:] = [source for source in self._sources if source is not missing]
                 self._missing = min(self._sources, key=len, default=gone)
-            for number in ids:
-                try:
-                    connect.domainEventDeregisterAny(number)
-                except libvirt.libvirtError as error:  # the others hold the connection open as well
-                    logger.debug("letting go of an event: %s", error)
+                self._link(Link.LOST)
+            let_go()
 
         return undo
 
 
+def _undoing(connect: libvirt.virConnect, ids: list[int]) -> Callable[[], None]:
+    def undo() -> None:
+        for number in ids:
+            try:
+                connect.domainEventDeregisterAny(number)
+            except libvirt.libvirtError as error:  # the others hold the connection open as well
+                logger.debug("letting go of an event: %s", error)
+
+    return undo
+
+
 def _callback(
-    events: queue.SimpleQueue[Event | None], first: list[Callable[[str | None], None]], kind: Kind
+    events: queue.SimpleQueue[Event | None], first: list[Callable[[str | None], None]], kind: Kind | Extra
 ) -> Callable[..., None]:
     def arrived(_connect: libvirt.virConnect, domain: libvirt.virDomain, *details: Any) -> None:
         uuid = domain.UUIDString()
         for hint in first:
             hint(uuid)
-        events.put(Event(kind, uuid, details[:-1], time.time(), eventloop.stalled()))
+        events.put(Event(kind, uuid, details[:-1], time.time(), eventloop.stalled(), domain.name()))
 
     return arrived
 
 
-def _deliver(events: queue.SimpleQueue[Event | None], listeners: list[Listener]) -> None:
+def _deliver(events: queue.SimpleQueue[Event | None], listeners: list[Listener], watchers: list[Listener]) -> None:
     while (event := events.get()) is not None:
-        for listener in tuple(listeners):
+        told = (*listeners, *watchers) if isinstance(event.kind, Kind) else tuple(watchers)
+        for listener in told:
             try:
                 listener(event)
             except Exception:

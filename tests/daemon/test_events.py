@@ -1,0 +1,190 @@
+"""Events through a daemon that is killed and comes back: the gap is told, and what has changed meanwhile."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import pytest
+
+import vpcshim
+from tests.harness.daemon import TestDriverDaemon
+from tests.harness.waiting import wait_until
+from vpcshim.constants import VMVMState
+from vpcshim.hypervisor import census
+from vpcshim.model.application import VirtualServer
+from vpcshim.model.events import hub as hubs
+
+RUNNING, PAUSED = VMVMState.vmVMState_Running, VMVMState.vmVMState_Paused
+OFF, STOPPING = VMVMState.vmVMState_TurnedOff, VMVMState.vmVMState_TurningOff
+
+
+@pytest.fixture(autouse=True)
+def _quiet_errors() -> Iterator[None]:
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    yield
+    libvirt.registerErrorHandler(None, None)
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.all: list[Any] = []
+
+    def OnStateChange(self, state: VMVMState) -> None:
+        self.all.append(state)
+
+    def OnVMStateChange(self, name: str, state: VMVMState) -> None:
+        self.all.append((name, state))
+
+    def OnEventsLost(self, reason: str) -> None:
+        self.all.append("lost" if "lost" in reason else reason)
+
+
+def connect(daemon: TestDriverDaemon) -> VirtualServer:
+    return vpcshim.CreateObject("VirtualServer.Application", daemon.uri, timeout=2.0)
+
+
+def other(daemon: TestDriverDaemon) -> Any:
+    """Somebody else's connection."""
+    return libvirt.open(daemon.uri)
+
+
+def test_the_gap_is_told_then_what_the_state_is(testdriver_daemon: TestDriverDaemon) -> None:
+    application = connect(testdriver_daemon)
+    vm = application.FindVirtualMachine("test")
+    heard, of_all = vpcshim.WithEvents(vm, Heard), vpcshim.WithEvents(application, Heard)
+    vm.Pause()
+    wait_until(lambda: heard.all == [PAUSED], 5)
+    testdriver_daemon.kill()
+    wait_until(lambda: heard.all == [PAUSED, "lost"], 10, str(heard.all))
+    time.sleep(1)  # it tries, and there is nobody
+    testdriver_daemon.start()  # its machine runs again
+    # Nobody makes a call: the hub itself connects again.
+    wait_until(lambda: len(heard.all) >= 3, 20, str(heard.all))
+    assert heard.all == [PAUSED, "lost", RUNNING]
+    assert of_all.all == [("test", PAUSED), "lost", ("test", RUNNING)]
+    vm.TurnOff().WaitForCompletion(-1)
+    wait_until(lambda: len(heard.all) >= 5, 5, str(heard.all))
+    assert heard.all[3:] == [STOPPING, OFF]
+
+
+def test_nothing_changed_meanwhile_is_no_change(testdriver_daemon: TestDriverDaemon) -> None:
+    vm = connect(testdriver_daemon).FindVirtualMachine("test")
+    heard = vpcshim.WithEvents(vm, Heard)
+    for count in range(1, 4):
+        testdriver_daemon.kill()
+        testdriver_daemon.start()
+        wait_until(lambda: heard.all.count("lost") == count, 20)  # noqa: B023
+        wait_until(lambda: hubs.hub_of(vm._server)._hears_since < float("inf"), 20)
+    assert heard.all == ["lost"] * 3
+    # And it hears again.
+    somebody = other(testdriver_daemon)
+    somebody.lookupByName("test").suspend()
+    wait_until(lambda: heard.all[3:] == [PAUSED], 5, str(heard.all))
+    somebody.close()
+
+
+def test_a_daemon_that_is_frozen_is_told_as_well(testdriver_daemon: TestDriverDaemon) -> None:
+    vm = connect(testdriver_daemon).FindVirtualMachine("test")
+    heard = vpcshim.WithEvents(vm, Heard)
+    testdriver_daemon.freeze()
+    try:
+        wait_until(lambda: heard.all == ["lost"], 15, str(heard.all))
+    finally:
+        testdriver_daemon.thaw()
+    vm.Pause()
+    wait_until(lambda: heard.all == ["lost", PAUSED], 20, str(heard.all))
+
+
+def test_one_who_does_not_know_the_marker_is_warned(
+    testdriver_daemon: TestDriverDaemon, caplog: pytest.LogCaptureFixture
+) -> None:
+    class States:
+        def OnStateChange(self, state: VMVMState) -> None:
+            pass
+
+    states = vpcshim.WithEvents(connect(testdriver_daemon).FindVirtualMachine("test"), States)
+    testdriver_daemon.kill()
+    wait_until(lambda: "may have been lost" in caplog.text, 10)
+    states.close()
+
+
+def test_other_processes_do_what_is_told_here(testdriver_daemon: TestDriverDaemon) -> None:
+    heard = vpcshim.WithEvents(connect(testdriver_daemon).FindVirtualMachine("test"), Heard)
+    code = (
+        "import sys, vpcshim\n"
+        "vm = vpcshim.CreateObject('VirtualServer.Application', sys.argv[1]).FindVirtualMachine('test')\n"
+        "for _ in range(20):\n    vm.Pause(); vm.Resume()\n"
+    )
+    subprocess.run([sys.executable, "-c", code, testdriver_daemon.uri], check=True, timeout=60)
+    wait_until(lambda: len(heard.all) >= 40, 10, str(len(heard.all)))
+    assert heard.all == [PAUSED, RUNNING] * 20
+
+
+def test_the_command_line_tells_them_and_runs_scripts(
+    testdriver_daemon: TestDriverDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    application = connect(testdriver_daemon)
+    vm = application.FindVirtualMachine("test")
+    application.VMScriptsEnabled = True
+    done = tmp_path / "done"
+    vm.AttachScriptToEvent(5, f"/bin/cp /proc/self/environ {done}")
+    command = [sys.executable, "-m", "vpcshim", "--connect", testdriver_daemon.uri, "events"]
+    teller = subprocess.Popen(
+        [*command, "--json", "--run-scripts", "test"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert teller.stderr is not None
+    assert teller.stdout is not None
+    try:
+        assert "listening" in teller.stderr.readline()
+        vm.Pause()
+        first = json.loads(teller.stdout.readline())
+        assert (first["machine"], first["event"], first["arguments"]) == ("test", "OnStateChange", [6])
+        vm.TurnOff().WaitForCompletion(-1)
+        assert json.loads(teller.stdout.readline())["arguments"] == [1]
+        wait_until(lambda: done.exists() and b"VPCSHIM_MACHINE=test" in done.read_bytes(), 10)
+    finally:
+        teller.send_signal(signal.SIGTERM)
+        out, err = teller.communicate(timeout=20)
+    assert (teller.returncode, out, err) == (0, "", "")
+
+
+def test_the_command_line_refuses_an_unknown_machine(testdriver_daemon: TestDriverDaemon) -> None:
+    command = [sys.executable, "-m", "vpcshim", "--connect", testdriver_daemon.uri, "events", "nobody"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "vpcshim: no such machine: nobody\n"
+
+
+def test_a_first_look_that_fails_is_followed_by_another(
+    testdriver_daemon: TestDriverDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm = connect(testdriver_daemon).FindVirtualMachine("test")
+    heard = vpcshim.WithEvents(vm, Heard)
+    vm.Pause()
+    looks = 0
+    take = census.take
+
+    def fails_twice(connection: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks < 3:
+            raise libvirt.libvirtError("not yet")
+        return take(connection)
+
+    monkeypatch.setattr(census, "take", fails_twice)
+    testdriver_daemon.kill()
+    testdriver_daemon.start()
+    wait_until(lambda: heard.all == [PAUSED, "lost", RUNNING], 20, str(heard.all))
+    assert looks >= 3

@@ -1,0 +1,109 @@
+"""What libvirt says of the domains at one moment, for whoever follows their events from then on.
+
+Sources: virConnectGetAllDomainStats, virConnectListAllDomains, virDomainGetXMLDesc (libvirt-domain).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import libvirt
+
+from vpcshim.hypervisor import settings
+from vpcshim.hypervisor.domainxml import parse, parse_element
+from vpcshim.hypervisor.errors import Unsupported, classify
+from vpcshim.hypervisor.settings import Value
+
+
+class Domain(NamedTuple):
+    """One domain: its name, its virDomainState and the reason, and whether it has a managed-save image."""
+
+    name: str
+    state: int
+    reason: int
+    saved: bool
+
+
+class Medium(NamedTuple):
+    """What is in a drive with removable media.
+
+    Attributes:
+        target: The drive's target.
+        path: The path of the medium; "" for none.
+        silent: Whether libvirt sends no event when it is changed: that of a floppy drive.
+    """
+
+    target: str
+    path: str
+    silent: bool = False
+
+
+def take(connect: libvirt.virConnect) -> dict[str, Domain]:
+    """Every domain by its UUID, in a fixed number of calls where the driver can.
+
+    Raises:
+        libvirt.libvirtError: libvirt refused.
+    """
+    saved = _saved(connect)
+    try:
+        stats = connect.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE)
+        states = [(domain, found["state.state"], found.get("state.reason", 0)) for domain, found in stats]
+    except (libvirt.libvirtError, KeyError) as error:
+        if isinstance(error, libvirt.libvirtError) and classify(error) is not Unsupported:
+            raise
+        states = [(domain, *domain.state()) for domain in connect.listAllDomains()]
+    return {
+        domain.UUIDString(): Domain(domain.name(), state, reason, domain.UUIDString() in saved)
+        for domain, state, reason in states
+    }
+
+
+def one(domain: libvirt.virDomain) -> Domain:
+    """One domain. Raises as `take`."""
+    state, reason = domain.state()
+    try:
+        saved = bool(domain.hasManagedSaveImage())
+    except libvirt.libvirtError as error:
+        if classify(error) is not Unsupported:
+            raise
+        saved = False  # a driver without managed save has no saved machines
+    return Domain(domain.name(), state, reason, saved)
+
+
+def _saved(connect: libvirt.virConnect) -> set[str]:
+    try:
+        held = connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    except libvirt.libvirtError as error:
+        if classify(error) is Unsupported:
+            return set()
+        raise
+    return {domain.UUIDString() for domain in held}
+
+
+def values(domain: libvirt.virDomain) -> Mapping[str, Value]:
+    """The configuration values that are kept in the domain's definition.
+
+    Raises:
+        BadXml: Somebody else wrote something else there.
+        libvirt.libvirtError: libvirt refused.
+    """
+    return settings.read(parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))).values
+
+
+def media(domain: libvirt.virDomain) -> dict[str, Medium]:
+    """What is in the domain's DVD and floppy drives, by libvirt's alias of the drive (its target while it is off).
+
+    Raises as `values`.
+    """
+    found = {}
+    for disk in parse_element(domain.XMLDesc()).iterfind("devices/disk"):
+        target, alias, source = disk.find("target"), disk.find("alias"), disk.find("source")
+        device = disk.get("device")
+        if device not in ("cdrom", "floppy") or target is None:
+            continue
+        name = target.get("dev") or ""
+        path = "" if source is None else source.get("file") or source.get("dev") or source.get("name") or ""
+        key = name if alias is None else alias.get("name") or name
+        found[key] = Medium(name, path, silent=device == "floppy")
+    return found
