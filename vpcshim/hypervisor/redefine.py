@@ -5,15 +5,13 @@ Source: virDomainDefineXMLFlags, VIR_DOMAIN_DEFINE_VALIDATE (libvirt-domain).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import libvirt
 from lxml import etree
 
+from vpcshim.hypervisor.changing import one_at_a_time
 from vpcshim.hypervisor.domainxml import parse_element
-
-_lock = threading.Lock()
 
 
 def definition(domain: libvirt.virDomain) -> etree._Element:
@@ -27,12 +25,12 @@ def definition(domain: libvirt.virDomain) -> etree._Element:
 
 
 def redefine(domain: libvirt.virDomain, change: Callable[[etree._Element], None]) -> None:
-    """Change the definition, of one machine at a time within this process; a running domain stays as it is.
+    """Change the definition, one change at a time (`changing`); a running domain stays as it is.
 
     Raises:
         libvirt.libvirtError: libvirt refused; the definition is then as it was.
     """
-    with _lock:
+    with one_at_a_time():
         root = definition(domain)
         change(root)
         define(domain.connect(), root)

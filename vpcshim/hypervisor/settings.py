@@ -10,19 +10,18 @@ Source: virDomainSetMetadata, VIR_DOMAIN_METADATA_ELEMENT.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import libvirt
 from lxml import etree
 
+from vpcshim.hypervisor.changing import one_at_a_time
 from vpcshim.hypervisor.domainxml import SETTINGS_NS, DomainXml, parse
 from vpcshim.hypervisor.errors import BadXml
 
 _PREFIX = "vpcshim"
 _WHOLE = 100.0
-_lock = threading.Lock()
 
 # A configuration value that libvirt has no place for, as .vmc files type it: string, boolean, integer, bytes.
 Value = str | bool | int | bytes
@@ -37,12 +36,14 @@ class Settings:
         file: The .vmc file that the machine was made or registered with, as a path of the host; "" for none.
         values: Configuration values by their .vmc key.
         scripts: The command lines attached to events, by VMEventType.
+        account: The host account that was named for it (USER:GROUP), whether or not it runs under it; "" for none.
     """
 
     reserve: float = 0.0
     file: str = ""
     values: Mapping[str, Value] = field(default_factory=dict)
     scripts: Mapping[int, str] = field(default_factory=dict)
+    account: str = ""
 
 
 def read(xml: DomainXml) -> Settings:
@@ -70,7 +71,7 @@ def read(xml: DomainXml) -> Settings:
                 scripts[int(element.attrib["event"])] = held
         except (KeyError, ValueError) as error:
             raise BadXml(f"the metadata of {xml.name} holds something else than vpcshim wrote: {error}") from error
-    return Settings(reserve, xml.settings.get("file", ""), values, scripts)
+    return Settings(reserve, xml.settings.get("file", ""), values, scripts, xml.settings.get("account", ""))
 
 
 def change(
@@ -80,7 +81,7 @@ def change(
     config: bool = True,
     live: bool = True,
 ) -> None:
-    """Change the settings, of one machine at a time within this process; a running one has its own beside.
+    """Change the settings, one change at a time (`changing`); a running one has its own beside.
 
     Args:
         domain: The machine, on a connection that may write.
@@ -92,7 +93,7 @@ def change(
         BadXml: As `read`.
         libvirt.libvirtError: libvirt refused.
     """
-    with _lock:
+    with one_at_a_time():
         if config and domain.isPersistent():
             definition = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
             _write(domain, of(read(parse(definition))), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
@@ -109,6 +110,8 @@ def as_xml(settings: Settings) -> str:
     root = etree.Element("settings", reserve=repr(settings.reserve))
     if settings.file:
         root.set("file", settings.file)
+    if settings.account:
+        root.set("account", settings.account)
     for key, value in settings.values.items():
         kind, text = _untyped(value)
         etree.SubElement(root, "value", key=key, type=kind).text = text

@@ -19,7 +19,7 @@ _DAEMON_PID_FILES = (Path("/run/libvirt/virtqemud.pid"), Path("/run/virtqemud.pi
 
 
 class Identity(ModelObject):
-    """Name, Version, UpTime, AvailableSystemCapacity."""
+    """Name, Version, ProductID, UpTime, AvailableSystemCapacity."""
 
     _NAME = ""
     _VERSION = ""
@@ -33,6 +33,16 @@ class Identity(ModelObject):
     def Version(self) -> str:
         """The version of the product whose model is served (vpcshim's own is `vpcshim.__version__`)."""
         return self._VERSION
+
+    @propget(
+        vs=0x60020050,
+        vt=VT.BSTR,
+        unavailable="it numbers a licensed copy of the product, and there is no licence to number: libvirt is free "
+        "software, and so is vpcshim",
+    )
+    def ProductID(self) -> str:
+        """The number of the licensed copy of the product."""
+        raise NotImplementedError
 
     @propget(vs=0x60020051, vpc=0x60020028, vt=VT.I4)
     def UpTime(self) -> int:
