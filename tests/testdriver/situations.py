@@ -6,8 +6,9 @@ lock that times out, a scheduler that holds what it is given.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from tests.testdriver.support import PROGIDS, application, find
 from vpcshim import CreateObject
 from vpcshim.com.member import Product
 from vpcshim.com.object import ComObject
-from vpcshim.hypervisor import cpu
+from vpcshim.hypervisor import account, cpu, settings
+from vpcshim.model import hostfiles, undoing
 from vpcshim.model.machine import identity
 from vpcshim.testing import Machine, Node, NodeBuilder
 from vpcshim.testing.machines import State
@@ -188,3 +190,134 @@ def locked_off(bench: Bench) -> ComObject:
 def locked_paused(bench: Bench) -> ComObject:
     """web is paused, likewise."""
     return _locked(bench, "paused")
+
+
+# -- configuration, hardware, limits ---------------------------------------------------------------------------
+
+
+def _changed(bench: Bench, state: State, old: str, new: str) -> ComObject:
+    """web is defined by somebody else with something more in its definition."""
+    obj = bench.node(state)
+    assert bench.made is not None
+    with bench.made.connection() as connect:
+        xml = connect.lookupByName("web").XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        assert old in xml
+        connect.defineXML(xml.replace(old, new, 1))
+    return obj
+
+
+def with_values(bench: Bench) -> ComObject:
+    """web runs, and holds the value acme/owner, "web" in its definition and "run" in the running machine."""
+    obj = bench.node()
+    assert bench.made is not None
+    vm = find(application(bench.made, bench.product), "web")
+    vm.SetConfigurationValue("acme/owner", "web")
+    vm.SetActivationValue("acme/owner", "run")
+    return obj
+
+
+def with_cpu(bench: Bench) -> ComObject:
+    """web is off, and its definition names a CPU: qemu64 without SSE2."""
+    cpu = "<cpu mode='custom' match='exact'><model>qemu64</model><feature policy='disable' name='sse2'/></cpu>"
+    return _changed(bench, "shutoff", "<clock ", f"{cpu}<clock ")
+
+
+def with_firmware(bench: Bench) -> ComObject:
+    """web is off, and its firmware says something."""
+    obj = bench.node("shutoff")
+    assert bench.made is not None
+    vm = find(application(bench.made, bench.product), "web")
+    for name in ("BIOSSerialNumber", "BaseBoardSerialNumber", "ChassisSerialNumber", "ChassisAssetTag"):
+        setattr(vm, name, "A 1")
+    return obj
+
+
+def preferences(bench: Bench) -> ComObject:
+    """The preferences of the current user are a file of the test's own, with one value in it."""
+    bench.patch.setenv("XDG_CONFIG_HOME", str(bench.folder / "config"))
+    obj = bench.node()
+    obj.SetConfigurationValue("acme/number", 0xFFFFFFFF)
+    return obj
+
+
+def damaged_preferences(bench: Bench) -> ComObject:
+    """Somebody wrote something else into the file of the preferences."""
+    obj = preferences(bench)
+    (bench.folder / "config" / "vpcshim" / f"{bench.product.value}.json").write_text("{")
+    return obj
+
+
+def kept_preferences(bench: Bench) -> ComObject:
+    """The file of the preferences cannot be written (a mock: root may write everything)."""
+    obj = preferences(bench)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    bench.patch.setattr(hostfiles, "replace", refuse)
+    return obj
+
+
+_DOMAIN_CAPABILITIES = """<domainCapabilities>
+<domain>kvm</domain><machine>pc-i440fx-7.2</machine><arch>x86_64</arch>
+<devices><disk supported='yes'><enum name='diskDevice'><value>disk</value><value>floppy</value></enum>
+<enum name='bus'><value>ide</value><value>fdc</value></enum></disk></devices></domainCapabilities>"""
+
+
+def qemu_host(bench: Bench) -> ComObject:
+    """The hypervisor tells what it can do as QEMU on a PC does, and the host's memory; mocks of the handle."""
+    obj = bench.node()
+    stats = {"total": 4 << 20, "free": 1 << 20, "buffers": 1024, "cached": 2048}
+    bench.patch.setattr(libvirt.virConnect, "getDomainCapabilities", lambda *_: _DOMAIN_CAPABILITIES)
+    bench.patch.setattr(libvirt.virConnect, "getMemoryStats", lambda *_: stats)
+    return obj
+
+
+def accounts(bench: Bench) -> ComObject:
+    """web is off, and the hypervisor can run it under an account (a mock: the test driver runs no processes)."""
+    bench.patch.setattr(account, "is_supported", lambda _: True)
+    return bench.node("shutoff")
+
+
+# -- undo disks ------------------------------------------------------------------------------------------------
+
+
+def to_be_undone(bench: Bench) -> ComObject:
+    """web runs, and what its guest writes is to be discarded: so it is kept, whatever the test driver can do."""
+    obj = bench.node()
+    assert bench.made is not None
+    values: dict[str, settings.Value] = {undoing.ENABLED: True, undoing.ACTION: 0}
+    with bench.made.connection() as connect:
+        settings.change(connect.lookupByName("web"), lambda old: replace(old, values=values))
+    return obj
+
+
+# -- tasks that go on ------------------------------------------------------------------------------------------
+
+
+def saving(bench: Bench) -> ComObject:
+    """web is being saved, two fifths are written; mocks, for the test driver saves at once and counts nothing."""
+    bench.node()
+    assert bench.made is not None
+    stopped = threading.Event()
+    stats = {"operation": libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE, "data_total": 100, "data_remaining": 60}
+
+    def save(*_: object) -> None:
+        if stopped.wait(1.5):
+            error = libvirt.libvirtError("a mock of libvirt's handle")
+            text = "operation aborted: job 'domain save' canceled by client"
+            error.err = (libvirt.VIR_ERR_OPERATION_ABORTED, libvirt.VIR_FROM_QEMU, text, 2, None, None, None, 0, 0)
+            raise error
+
+    bench.patch.setattr(libvirt.virDomain, "managedSave", save)
+    bench.patch.setattr(libvirt.virDomain, "jobStats", lambda _: stats)
+    bench.patch.setattr(libvirt.virDomain, "abortJob", lambda _: stopped.set())
+    task: ComObject = find(application(bench.made, bench.product), "web").Save()
+    return task
+
+
+def saving_when_it_died(bench: Bench) -> ComObject:
+    """web was being saved when the daemon died; our thread has not heard of it yet."""
+    task = saving(bench)
+    bench.raises(libvirt.virConnect, _LOOKUPS, libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_FROM_RPC)
+    return task

@@ -14,7 +14,8 @@ from tests.testdriver.support import raw
 from vpcshim import HRESULT, VT, ComError, Variant
 from vpcshim.com.dispatch import DispatchFlags, invoke
 from vpcshim.com.member import Member, Product
-from vpcshim.com.object import INTERFACES, ComObject, raw_call, raw_put
+from vpcshim.com.object import ComObject, raw_call, raw_put
+from vpcshim.model.catalogue import interfaces
 from vpcshim.testing import NodeBuilder
 
 Key = tuple[Product, str, str]
@@ -29,7 +30,7 @@ DOCUMENTED: dict[Key, list[str]] = {
 INTERFACE_NAMES = {interface for _, interface, _ in DOCUMENTED}
 DECLARED: dict[Key, Member] = {
     (product, kind._interface_, member.name): member
-    for kind in INTERFACES
+    for kind in interfaces()
     if kind._interface_ in INTERFACE_NAMES
     for product in kind._iids_
     for member in kind._names_.values()
@@ -68,7 +69,8 @@ def test_the_vtable_answers_what_the_table_says(bench: Bench, row: Row) -> None:
     if code.failed:
         assert (out.vt, out.value) == (VT.EMPTY, None)
     else:
-        assert out.vt == DECLARED[row.product, row.interface, row.member].vt
+        # A member that hands out a VARIANT has the type of what was asked for.
+        assert DECLARED[row.product, row.interface, row.member].vt in (VT.VARIANT, out.vt)
         if row.value is not ANY:
             assert (out.value, type(out.value)) == (row.value, type(row.value))
 
@@ -160,7 +162,7 @@ def check_null(vt: VT) -> object:
 
 def bare(key: Key) -> ComObject:
     """An object of that interface that nothing can be asked of."""
-    kind = next(kind for kind in INTERFACES if kind._interface_ == key[1] and key[0] in kind._iids_)
+    kind = next(kind for kind in interfaces() if kind._interface_ == key[1] and key[0] in kind._iids_)
     obj: ComObject = object.__new__(kind)
     obj._product_ = key[0]
     return obj

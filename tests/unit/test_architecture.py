@@ -26,7 +26,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "cli": frozenset({"com", "model", "clients", "migrate", "constants", "_version"}),
     "testing": frozenset({"com", "model", "constants", "_version"}),
     "__main__": frozenset({"cli"}),
-    "__init__": frozenset({"com", "model", "constants", "_version"}),
+    "__init__": frozenset({"com", "model", "clients", "constants", "_version"}),
 }
 # libvirt is known to these alone; COM has nothing but the standard library.
 LIBVIRT = {"hypervisor", "model", "cli", "testing"}
@@ -132,7 +132,9 @@ def test_com_needs_nothing_but_the_standard_library(module: str) -> None:
 )
 def test_nothing_imports_the_command_line_or_the_test_plugin(module: str) -> None:
     text = SOURCES[module].read_text()
-    assert not [name for name in imported(module, text) if name.startswith(("vpcshim.cli", "vpcshim.testing"))]
+    assert not [
+        name for name in imported(module, text) if f"{name}.".startswith(("vpcshim.cli.", "vpcshim.testing."))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from tests.unit.fakes import libvirt_error
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
-from vpcshim.hypervisor import errors
+from vpcshim.hypervisor import errors, qemuimg
 from vpcshim.hypervisor.errors import HypervisorError, classify, translated
-from vpcshim.model.hresults import failure_of, is_running, vm_state
+from vpcshim.model.hresults import failure_of, image_matters, is_running, vm_state, while_at_work
 
 NONE, RPC, REMOTE, QEMU, TEST, NET, ACCESS = 0, 7, 13, 10, 12, 11, 51
 
@@ -62,6 +62,7 @@ CLASSES = [
     (8, NONE, errors.NotAddressable),
     (9, QEMU, HypervisorError),
     (43, NET, HypervisorError),
+    (78, QEMU, errors.Aborted),
     (86, QEMU, HypervisorError),  # the guest agent
     (999, 999, HypervisorError),
     (None, NONE, HypervisorError),
@@ -102,13 +103,22 @@ OWN = {
     errors.DomainGone: HRESULT.VM_E_VM_UNKNOWN,
     errors.DomainBusy: HRESULT.VM_E_TIMED_OUT,
     errors.AccessDenied: HRESULT.E_ACCESSDENIED,
+    errors.Aborted: HRESULT.E_ABORT,
+    qemuimg.ImageMissing: HRESULT.E_FILE_NOT_FOUND,
+    qemuimg.ImageDenied: HRESULT.E_ACCESSDENIED,
+    qemuimg.ImageReadOnly: HRESULT.VM_E_FILE_READ_ONLY,
+    qemuimg.ImageExists: HRESULT.E_ALREADY_EXISTS,
+    qemuimg.ImageBusy: HRESULT.E_SHARING_VIOLATION,
+    qemuimg.DiskFull: HRESULT.E_DISK_FULL,
+    qemuimg.Cancelled: HRESULT.E_ABORT,
 }
 
 
 @pytest.mark.parametrize("kind", sorted(every_kind(), key=str))
 def test_hresult_of_a_hypervisor_error(kind: type[HypervisorError]) -> None:
     failure = failure_of(kind("what libvirt said"))
-    assert failure.code is OWN.get(kind, HRESULT.DISP_E_EXCEPTION)
+    own = next((OWN[one] for one in kind.__mro__ if one in OWN), HRESULT.DISP_E_EXCEPTION)
+    assert failure.code is own
     assert failure.description == "what libvirt said"
 
 
@@ -152,3 +162,50 @@ def test_every_state_of_this_libvirt_is_in_the_table() -> None:
         getattr(libvirt, "VIR_DOMAIN_LAST", libvirt.VIR_DOMAIN_PMSUSPENDED + 1)
         == libvirt.VIR_DOMAIN_PMSUSPENDED + 1
     )
+
+
+# What a paused machine is doing, by its reason: without and with a managed-save image.
+TURNING_ON, RESTORING, SAVING = (
+    VMVMState.vmVMState_TurningOn,
+    VMVMState.vmVMState_Restoring,
+    VMVMState.vmVMState_Saving,
+)
+PAUSED_FOR = [
+    (libvirt.VIR_DOMAIN_PAUSED_UNKNOWN, PAUSED, PAUSED),
+    (libvirt.VIR_DOMAIN_PAUSED_USER, PAUSED, PAUSED),
+    (libvirt.VIR_DOMAIN_PAUSED_MIGRATION, PAUSED, RESTORING),
+    (libvirt.VIR_DOMAIN_PAUSED_SAVE, SAVING, SAVING),
+    (libvirt.VIR_DOMAIN_PAUSED_DUMP, PAUSED, PAUSED),
+    (libvirt.VIR_DOMAIN_PAUSED_IOERROR, PAUSED, PAUSED),
+    (libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT, PAUSED, PAUSED),
+    (libvirt.VIR_DOMAIN_PAUSED_STARTING_UP, TURNING_ON, RESTORING),
+    (99, PAUSED, PAUSED),  # of a libvirt that is newer than us
+]
+
+
+@pytest.mark.parametrize(("reason", "plain", "saved"), PAUSED_FOR)
+def test_what_a_paused_machine_is_doing(reason: int, plain: VMVMState, saved: VMVMState) -> None:
+    assert vm_state(libvirt.VIR_DOMAIN_PAUSED, False, reason) is plain
+    assert vm_state(libvirt.VIR_DOMAIN_PAUSED, True, reason) is saved
+    assert image_matters(libvirt.VIR_DOMAIN_PAUSED, reason) is (plain is not saved)
+    # The same number is another reason in another state.
+    assert vm_state(libvirt.VIR_DOMAIN_RUNNING, False, reason) is RUNNING
+    assert vm_state(libvirt.VIR_DOMAIN_SHUTOFF, True, reason) is SAVED
+    assert image_matters(libvirt.VIR_DOMAIN_SHUTOFF, reason)
+    assert not image_matters(libvirt.VIR_DOMAIN_RUNNING, reason)
+
+
+# What libvirt tells, what we are doing, what is shown.
+AT_WORK = [
+    *((told, None, told) for told in VMVMState),
+    *((told, ours, ours) for told in (OFF, SAVED, TURNING_ON, RESTORING) for ours in (TURNING_ON, RESTORING)),
+    *((told, ours, told) for told in (RUNNING, PAUSED, SAVING, TURNING_OFF) for ours in (TURNING_ON, RESTORING)),
+    *((told, ours, told) for told in (OFF, SAVED) for ours in (SAVING, TURNING_OFF)),
+    *((told, ours, ours) for told in (RUNNING, PAUSED, SAVING, TURNING_ON) for ours in (SAVING, TURNING_OFF)),
+    *((told, VMVMState.vmVMState_MergingDrives, VMVMState.vmVMState_MergingDrives) for told in (OFF, SAVED)),
+]
+
+
+@pytest.mark.parametrize(("told", "ours", "shown"), AT_WORK)
+def test_the_state_while_we_are_at_work(told: VMVMState, ours: VMVMState | None, shown: VMVMState) -> None:
+    assert while_at_work(told, ours) is shown

@@ -46,6 +46,7 @@ class FakeDomain:
 
     def __init__(self, number: int, state: int = libvirt.VIR_DOMAIN_RUNNING, *, on: bool = True) -> None:
         self.number, self.state, self.on = number, state, on
+        self.reason = 0
         live = f" id='{number}'" if on else ""
         self.xml: str | Exception = (
             f"<domain type='kvm'{live}>"
@@ -109,7 +110,10 @@ class FakeConnection:
 
     def getAllDomainStats(self, groups: int, flags: int) -> list[Any]:
         self.asked.append(("stats", groups, flags))
-        return [(domain, {"state.state": domain.state}) for domain in self.domains.values()]
+        return [
+            (domain, {"state.state": domain.state, "state.reason": domain.reason})
+            for domain in self.domains.values()
+        ]
 
     def listAllDomains(self, flags: int) -> list[FakeDomain]:
         self.asked.append(("list", flags))
@@ -205,6 +209,25 @@ def test_saved_images_are_asked_for_once_and_only_if_something_is_off() -> None:
     found = sweep(connection)
     assert [found[f"m{number}"].saved for number in range(1, 5)] == [False, False, True, False]
     assert connection.asked[1:] == [("list", OFF)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "asks"),
+    [
+        (libvirt.VIR_DOMAIN_PAUSED_STARTING_UP, True),
+        (libvirt.VIR_DOMAIN_PAUSED_MIGRATION, True),
+        (libvirt.VIR_DOMAIN_PAUSED_SAVE, False),
+        (libvirt.VIR_DOMAIN_PAUSED_USER, False),
+    ],
+)
+def test_the_image_of_a_machine_that_starts_tells_whether_it_is_restored(reason: int, asks: bool) -> None:
+    starting = FakeDomain(2, libvirt.VIR_DOMAIN_PAUSED)
+    starting.reason = reason
+    connection = FakeConnection([FakeDomain(1), starting])
+    connection.saved = [starting]
+    found = sweep(connection)["m2"]
+    assert (found.reason, found.saved) == (reason, asks)
+    assert connection.asked[1:] == ([("list", libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)] if asks else [])
 
 
 BAD: list[tuple[str | Exception, type[HypervisorError]]] = [

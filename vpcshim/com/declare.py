@@ -147,16 +147,20 @@ def method(
     vs_fails: tuple[HRESULT, ...] = (),
     vpc_fails: tuple[HRESULT, ...] = (),
     unavailable: str | None = None,
+    reads: bool = False,
 ) -> Callable[[Callable[..., Any]], Method[..., Any]]:
     """Declare a method, or with kind="property" a property that takes parameters.
 
     `vt` is the type of its [out, retval] value, VT_EMPTY for none; `params` the types of its [in] parameters,
-    whose names and defaults are the function's. The rest is as in `propget`.
+    whose names and defaults are the function's; `reads` says of a method that it changes nothing (a property never
+    does when it is read). The rest is as in `propget`.
     """
     common = _common(vs, vpc, fails, vs_fails, vpc_fails)
 
     def declare(function: Callable[..., Any]) -> Method[..., Any]:
-        return Method(kind, function, vt=vt, params=params, unavailable=unavailable, **common)
+        found: Method[..., Any] = Method(kind, function, vt=vt, params=params, unavailable=unavailable, **common)
+        found.reads = reads or kind == "property"
+        return found
 
     return declare
 

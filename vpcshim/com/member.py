@@ -52,6 +52,7 @@ class Member:
         elements: For an array, the VARTYPE of its elements.
         params: The VARTYPEs of its [in] parameters; names and defaults are those of the function.
         unavailable: Why libvirt has no counterpart, or None for a member that is implemented.
+        reads: Whether reading or calling it changes nothing, on the server or on a machine.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Member:
         self.params = params
         self.fails = fails
         self.unavailable = unavailable
+        self.reads = kind == "property"
         self.getter: Callable[..., Any] = function
         self.putter: Callable[..., Any] | None = function if write_only else None
         self.write_only = write_only
@@ -91,7 +93,7 @@ class Member:
         if name != self.name:
             raise TypeError(f"member {self.name} is bound to the name {name}")
 
-    def __get__(self, obj: ComObject | None, owner: type) -> Any:
+    def __get__(self, obj: Any, owner: type) -> Any:
         """What reading the attribute gives; the kinds of member in `declare` say it."""
         raise NotImplementedError
 

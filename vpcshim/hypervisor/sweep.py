@@ -36,8 +36,9 @@ class DomainFacts(NamedTuple):
         uuid: Its UUID.
         id: Its domain id, None when it is off.
         state: Its virDomainState.
-        saved: Whether it is off with a managed-save image.
+        saved: Whether it has a managed-save image: it is off and saved, or being restored.
         nics: The reading of its NICs, None when it is off, or what went wrong.
+        reason: Why it is in that state, as libvirt numbers the reasons of each state.
     """
 
     name: str
@@ -46,6 +47,7 @@ class DomainFacts(NamedTuple):
     state: int
     saved: bool
     nics: Reading | HypervisorError | None
+    reason: int = 0
 
 
 class _Found(NamedTuple):
@@ -104,9 +106,12 @@ class Sweeper:
                 readings[one.uuid] = offered_reading(xml, offered) or _guarded(
                     lambda: self._nics.read(one.domain, xml, offered)  # noqa: B023
                 )
-            saved = _saved(connect) if len(on) < len(found) else frozenset()
+            restored = any(_may_be_restored(one) for one in on)
+            saved = _saved(connect, active=restored) if restored or len(on) < len(found) else frozenset()
         return [
-            DomainFacts(one.name, one.uuid, one.id, one.state, one.uuid in saved, readings.get(one.uuid))
+            DomainFacts(
+                one.name, one.uuid, one.id, one.state, one.uuid in saved, readings.get(one.uuid), _reason(one)
+            )
             for one in found
         ]
 
@@ -126,9 +131,22 @@ class Sweeper:
             return self._layouts.read(domain)
 
 
-def _saved(connect: libvirt.virConnect) -> frozenset[str]:
-    """The UUIDs of the domains that are off with a managed-save image, in one call."""
-    flags = libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE | libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
+def _reason(one: _Found) -> int:
+    reason: int = one.values.get("state.reason", 0)
+    return reason
+
+
+def _may_be_restored(one: _Found) -> bool:
+    """Whether it is in the state of a domain that starts or is restored; a managed-save image tells which."""
+    starting = (libvirt.VIR_DOMAIN_PAUSED_STARTING_UP, libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
+    return one.state == libvirt.VIR_DOMAIN_PAUSED and _reason(one) in starting
+
+
+def _saved(connect: libvirt.virConnect, *, active: bool) -> frozenset[str]:
+    """The UUIDs of the domains with a managed-save image, in one call: of those that are off, or of all."""
+    flags = libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
+    if not active:
+        flags |= libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE
     return frozenset(domain.UUIDString() for domain in connect.listAllDomains(flags))
 
 

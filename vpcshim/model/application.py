@@ -79,6 +79,29 @@ _CLASSES: dict[str, type[VirtualServer] | type[VirtualPC]] = {
 }
 
 
+def _no_class(progid: object) -> Failure:
+    text = f"{progid!r} is none of the classes served here: VirtualServer.Application, VirtualPC.Application"
+    return Failure(HRESULT.CO_E_CLASSSTRING, text)
+
+
+def clsid_of(progid: str) -> str:
+    """The CLSID of one of the ProgIDs, as `{...}` in capitals.
+
+    Raises:
+        ComError: CO_E_CLASSSTRING, for a ProgID that is not one of ours.
+    """
+    kind = _CLASSES.get(progid.lower())
+    if kind is None:
+        raise com_error(_no_class(progid), "vpcshim")
+    return next(name for name, known in _CLASSES.items() if known is kind and name.startswith("{")).upper()
+
+
+def product_of(progid: str) -> Product | None:
+    """The product whose application a ProgID or CLSID names, in any case; None for one that is not served."""
+    kind = _CLASSES.get(progid.lower())
+    return None if kind is None else kind._PRODUCT
+
+
 @overload
 def CreateObject(
     progid: Literal["VirtualServer.Application"],
@@ -146,8 +169,7 @@ def CreateObject(
     """
     kind = _CLASSES.get(progid.lower()) if isinstance(progid, str) else None
     if kind is None:
-        text = f"{progid!r} is none of the classes served here: VirtualServer.Application, VirtualPC.Application"
-        raise com_error(Failure(HRESULT.CO_E_CLASSSTRING, text), "vpcshim")
+        raise com_error(_no_class(progid), "vpcshim")
     if isinstance(server, ConnectionOptions):
         if uri is not None:
             raise TypeError("the connection options name the server: leave out uri=")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
@@ -19,10 +20,18 @@ from vpcshim.hypervisor.layouts import Layouts
 from vpcshim.hypervisor.monitorstats import MonitorStats
 from vpcshim.hypervisor.nics.reader import NicReader
 from vpcshim.hypervisor.runkeeper import RunKeeper
+from vpcshim.hypervisor.settings import Value
 from vpcshim.hypervisor.sweep import DomainFacts, Sweeper
 from vpcshim.hypervisor.uptime import seconds_up
 from vpcshim.model.hresults import is_running, runs
+from vpcshim.model.undoing import UndoWatch
 from vpcshim.model.work import Works
+
+logger = logging.getLogger(__name__)
+
+# Told of a configuration value that was changed through vpcshim: the machine's UUID, the key, the value as it now
+# is (None: removed).
+ConfigurationListener = Callable[[str, str, Value | None], None]
 
 _lock = threading.Lock()
 _servers: weakref.WeakValueDictionary[tuple[str | None, float], Server] = weakref.WeakValueDictionary()
@@ -41,13 +50,14 @@ class Server:
     def __init__(self, name: str | None, timeout: float) -> None:
         self.connection = Connection(name, timeout=timeout)
         self.events = Events(self.connection)
-        self.works = Works()
+        self.works = Works(self.connection.one_more)
         self.layouts = Layouts(self.events)
         monitors = MonitorStats(self.connection)
         self._drives = DriveSweeper(self.connection, monitors)
         self.runs = RunKeeper(self.connection, self.layouts, self._drives)
         self.runs.listen_to(self.events)
         self.nics = NicReader(self.connection, self.layouts)
+        UndoWatch(self)
         self._sweeper = Sweeper(self.connection, self.layouts, self.nics)
         self._sweep_lock = threading.Lock()
         self._last = Swept(float("-inf"), {})
@@ -62,6 +72,27 @@ class Server:
         self.cpu = CpuSampler(self.connection, monitors)
         self.cpu.start()
         self.since = time.monotonic()
+        self._configuration_listeners: list[ConfigurationListener] = []
+
+    def on_configuration_changed(self, listener: ConfigurationListener) -> Callable[[], None]:
+        """Tell `listener` of every configuration value that this process changes from now on.
+
+        It is called in the thread that made the change, after libvirt took it, and has to be quick; one that
+        raises is logged and harms nobody.
+
+        Returns:
+            What ends it.
+        """
+        self._configuration_listeners.append(listener)
+        return lambda: self._configuration_listeners.remove(listener)
+
+    def configuration_changed(self, uuid: str, key: str, value: Value | None) -> None:
+        """Tell the listeners that a configuration value of a machine is another now (None: removed)."""
+        for listener in tuple(self._configuration_listeners):
+            try:
+                listener(uuid, key, value)
+            except Exception:
+                logger.exception("a listener to changed configuration values failed on %s", key)
 
     def network(self, uuid: str, freshness: float = 0.0) -> Reading | None:
         """What the NICs of one machine answer, None when it is off; at most `freshness` seconds old.

@@ -204,7 +204,7 @@ def _account(
         else:
             work = partial(_OWN[column] if on else _off, facts=facts)
         values[column] = outcome_of(application, _member(column), work)
-    state = outcome_of(application, _STATE, lambda _application: vm_state(facts.state, facts.saved))
+    state = outcome_of(application, _STATE, lambda _application: vm_state(facts.state, facts.saved, facts.reason))
     reading = facts.nics if isinstance(facts.nics, Reading) else None
     return Account(facts.name, facts.uuid, state, values, at, facts.id if on else None, reading)
 

@@ -6,14 +6,16 @@ Sources: the IVMVirtualMachine pages of both products' references; libvirt-domai
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from vpcshim.com.collection import Collection
+from vpcshim.com.member import Product
 from vpcshim.model.base import ModelObject
 from vpcshim.model.machine.adapters import Adapters
 from vpcshim.model.machine.automation import Automation
 from vpcshim.model.machine.configuration import Configuration
 from vpcshim.model.machine.console import Console
-from vpcshim.model.machine.drives import Drives
+from vpcshim.model.machine.drives import Drives, PCDrives, ServerDrives
 from vpcshim.model.machine.firmware import Firmware
 from vpcshim.model.machine.hardware import Hardware
 from vpcshim.model.machine.identity import Identity
@@ -40,11 +42,26 @@ class VirtualMachine(
     Usb,
     Security,
     Scripts,
-    interface="IVMVirtualMachine",
-    vs="{DFF3A5A1-A687-475F-B040-5C49CFCF4694}",
-    vpc="{F7092AA1-33ED-4F78-A59F-C00ADFC2EDD7}",
 ):
-    """One virtual machine."""
+    """One virtual machine: what both products have alike. Made, it is the machine of the product it is made for."""
+
+    def __new__(cls, product: Product, *_: Any) -> VirtualMachine:
+        """A machine of that product."""
+        if cls is VirtualMachine:
+            cls = ServerMachine if product is Product.VIRTUAL_SERVER else PCMachine
+        return super().__new__(cls)
+
+
+class ServerMachine(
+    ServerDrives, VirtualMachine, interface="IVMVirtualMachine", vs="{DFF3A5A1-A687-475F-B040-5C49CFCF4694}"
+):
+    """One virtual machine, as Virtual Server has it."""
+
+
+class PCMachine(
+    PCDrives, VirtualMachine, interface="IVMVirtualMachine", vpc="{F7092AA1-33ED-4F78-A59F-C00ADFC2EDD7}"
+):
+    """One virtual machine, as Windows Virtual PC has it."""
 
 
 class VirtualMachineCollection(

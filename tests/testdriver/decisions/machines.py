@@ -19,7 +19,7 @@ from tests.testdriver.decision_table import (
 )
 from tests.testdriver.support import VPC, VS
 from vpcshim import HRESULT
-from vpcshim.constants import VMVMState
+from vpcshim.constants import VMStartupOption, VMVMState
 
 _M = "IVMVirtualMachine"
 _READ = "Name ConfigID State Accountant"
@@ -56,7 +56,27 @@ rows(
 )
 rows((VS,), _M, "Startup", (at.locked_off, EXCEPTION))
 rows((VPC,), _M, "Startup", (at.locked_off, TIMED_OUT))
-never(BOTH, _M, "Startup", "VM_E_TOO_MANY_VMS", "libvirt sets no limit on the number of machines that run")
+_NORMAL, _FIX = ((int(option),) for option in VMStartupOption)
+rows(
+    (VPC,),
+    _M,
+    "Startup2",
+    (at.off, S_OK, ANY, _NORMAL),
+    (at.off, S_OK, ANY, _FIX),
+    (at.saved, S_OK, ANY, _FIX),
+    (at.off, HRESULT.E_INVALIDARG, ANY, (2,)),
+    (at.running, HRESULT.E_INVALIDARG, ANY, (-1,)),
+    (at.running, IS_RUNNING, ANY, _NORMAL),
+    (at.paused, IS_RUNNING, ANY, _NORMAL),
+    (at.reserve_does_not_fit, HRESULT.VM_E_OUT_OF_RESOURCE, ANY, _NORMAL),
+    (at.refused_off, DENIED, ANY, _NORMAL),
+    (at.locked_off, TIMED_OUT, ANY, _NORMAL),
+    (at.dead_daemon, EXCEPTION, ANY, _NORMAL),
+    (at.undefined, EXCEPTION, ANY, _NORMAL),
+)
+_NO_LIMIT = "libvirt sets no limit on the number of machines that run"
+never(BOTH, _M, "Startup", "VM_E_TOO_MANY_VMS", _NO_LIMIT)
+never((VPC,), _M, "Startup2", "VM_E_TOO_MANY_VMS", _NO_LIMIT)
 never((VPC,), _M, "Startup", "VM_E_PARENT_MODIFIED", "libvirt does not check a backing file against its overlay")
 
 rows(
@@ -74,7 +94,6 @@ rows(
 rows((VS,), _M, "TurnOff Save Reset", (at.undefined, EXCEPTION))
 rows((VPC,), _M, "TurnOff Reset", (at.undefined, UNKNOWN))
 rows((VPC,), _M, "Save", (at.undefined, EXCEPTION))
-never(BOTH, _M, "Save", "E_FAIL", "it is for undo disks that are to be discarded, and these are not declared yet")
 
 rows(
     BOTH,

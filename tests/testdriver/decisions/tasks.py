@@ -8,6 +8,7 @@ from tests.testdriver.decision_table import (
     BOTH,
     E_FAIL,
     E_POINTER,
+    EXCEPTION,
     S_OK,
     never,
     rows,
@@ -17,8 +18,8 @@ from vpcshim import HRESULT
 from vpcshim.constants import VMTaskResult
 
 _T = "IVMTask"
-_TASK = "Description ID IsCancelable IsComplete PercentCompleted Result Error ErrorDescription"
-_ENDED = "an operation has ended well before its task is handed out, and the task asks nobody"
+_TASK = "Description ID IsCancelable IsComplete Result Error ErrorDescription"
+_OWN = "the task answers from what its own thread knows: nobody is asked"
 
 for _member, _value in (
     ("Description", "Turning off big"),
@@ -34,11 +35,14 @@ for _member, _value in (
 rows(BOTH, _T, "WaitForCompletion", (at.running, S_OK), (at.running, S_OK, ANY, (-1,)))
 rows((VS,), _T, "WaitForCompletion", (at.running, E_POINTER, ANY, (4_000_001,)))  # as its page prints it
 rows((VPC,), _T, "WaitForCompletion", (at.running, HRESULT.E_INVALIDARG, ANY, (4_000_001,)))
-rows(BOTH, _T, "Cancel", (at.running, E_FAIL))
-never(BOTH, _T, f"{_TASK} WaitForCompletion Cancel", "DISP_E_EXCEPTION", _ENDED)
-never(BOTH, _T, "Cancel", "S_OK", f"{_ENDED}: there is nothing left to cancel")
-never((VS,), _T, "Error ErrorDescription", "VM_E_VM_UNKNOWN VM_E_ADDITIONS_NOT_AVAIL", _ENDED)
-never((VPC,), _T, "Error", "VM_E_VMVIRTUALPC_OLDER_VERSION VM_E_OTHER_VIRTUALIZATION_SOFTWARE", _ENDED)
+rows(BOTH, _T, "Cancel", (at.running, E_FAIL), (at.saving, S_OK), (at.saving_when_it_died, EXCEPTION))
+rows(BOTH, _T, "PercentCompleted", (at.saving, S_OK, 40), (at.saving_when_it_died, EXCEPTION))
+rows(BOTH, _T, "IsComplete", (at.saving, S_OK, False), (at.saving_when_it_died, S_OK, False))
+rows(BOTH, _T, "IsCancelable", (at.saving, S_OK, True))
+rows(BOTH, _T, "WaitForCompletion", (at.saving, S_OK))  # that the time is over is no failure
+never(BOTH, _T, f"{_TASK} WaitForCompletion", "DISP_E_EXCEPTION", _OWN)
+never((VS,), _T, "Error ErrorDescription", "VM_E_VM_UNKNOWN VM_E_ADDITIONS_NOT_AVAIL", _OWN)
+never((VPC,), _T, "Error", "VM_E_VMVIRTUALPC_OLDER_VERSION VM_E_OTHER_VIRTUALIZATION_SOFTWARE", _OWN)
 
 _C = "IVMTaskCollection"
 _OURS = "the tasks are those of this process: nobody is asked"

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from vpcshim.com.declare import propget
+from vpcshim.com.hresult import HRESULT
+from vpcshim.com.variant import VT
+from vpcshim.model.devices.security import NO_ACCESS_LISTS
 from vpcshim.model.machine.state import Stateful
 
 
 class Security(Stateful):
-    """Who may do what with the machine."""
+    """Security."""
+
+    @propget(
+        vs=0x60020048,
+        vt=VT.DISPATCH,
+        fails=(HRESULT.E_OUTOFMEMORY, HRESULT.VM_E_VM_UNKNOWN),
+        unavailable=NO_ACCESS_LISTS,
+    )
+    def Security(self) -> None:
+        """Who may do what with the machine (IVMSecurity)."""

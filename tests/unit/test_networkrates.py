@@ -1,0 +1,69 @@
+"""Rates of networks: what two samples make, and that nobody waits for a sampler that is gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vpcshim.hypervisor import networkrates
+from vpcshim.hypervisor.errors import ConnectionLost, HypervisorError, Unreadable
+from vpcshim.hypervisor.networkrates import NetworkRates, _Sample
+
+
+def rates(*samples: _Sample) -> NetworkRates:
+    """Rates that were sampled, without a thread."""
+    connection: Any = None
+    made = NetworkRates(connection)
+    made._running = True
+    for sample in samples:
+        made._take(sample)
+    return made
+
+
+def counts(sent: int, packets: int = 0) -> tuple[int, ...]:
+    return (0, 0, sent, packets, 0)
+
+
+def test_rates_are_what_came_between_two_samples() -> None:
+    one, two = ("lab", "u1", 1, "vnet0"), ("lab", "u2", 2, "vnet1")
+    made = rates(
+        _Sample(10.0, {one: counts(1000, 10), two: counts(50)}),
+        _Sample(12.0, {one: counts(5000, 30), two: counts(250)}),
+    )
+    assert made.now("lab") == {"rx_bytes": 0, "rx_packets": 0, "tx_bytes": 2100, "tx_packets": 10, "dropped": 0}
+    assert made.history("lab", "tx_bytes") == [0] * 59 + [2100]
+    assert made.now("silent")["tx_bytes"] == 0
+
+
+def test_adapters_that_come_go_and_start_anew_are_no_traffic() -> None:
+    key, again = ("lab", "u1", 1, "vnet0"), ("lab", "u1", 2, "vnet0")
+    made = rates(
+        _Sample(1.0, {key: counts(9000)}),
+        _Sample(2.0, {}),
+        _Sample(3.0, {again: counts(7000)}),
+        _Sample(4.0, {again: counts(7100)}),
+        _Sample(5.0, {again: counts(50)}),
+    )
+    assert made.history("lab", "tx_bytes")[-3:] == [0, 100, 0]
+
+
+def test_an_adapter_without_counters_fails_its_network_alone() -> None:
+    made = rates(_Sample(1.0), _Sample(2.0, {}, {"lab": "web: network adapter 1 has no counters"}))
+    with pytest.raises(Unreadable, match="web"):
+        made.now("lab")
+    assert made.now("other")["tx_bytes"] == 0
+
+
+@pytest.mark.parametrize("error", [ConnectionLost("gone"), RuntimeError("a defect")])
+def test_nobody_waits_for_a_sampler_that_is_gone(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dead:
+        def calls(self) -> Any:
+            raise error
+
+    monkeypatch.setattr(networkrates, "PERIOD", 0.01)
+    connection: Any = Dead()
+    made = NetworkRates(connection)
+    for _ in range(2):  # and it is begun anew at the next question
+        with pytest.raises(HypervisorError):
+            made.now("lab")
