@@ -1,0 +1,355 @@
+"""VBScript and JScript in Wine's engines, over the test driver: our own scripts, and what may go wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vpcshim.clients.calls import Hook
+from vpcshim.clients.hooks.strict import Strict
+from vpcshim.clients.hooks.trace import Trace
+from vpcshim.clients.scripts import CRASHED, FAILED, REFUSED, run_script
+from vpcshim.clients.wine import installation, program
+from vpcshim.clients.wine.installation import NoWine
+from vpcshim.testing import Machine, Node, NodeBuilder
+
+SCRIPTS = Path(__file__).parents[2] / "fixtures" / "scripts"
+LANGUAGES = ("vbs", "js")
+
+
+def _missing() -> str | None:
+    try:
+        installation.find()
+        program.path()
+    except NoWine as error:
+        return str(error)
+    return None
+
+
+pytestmark = pytest.mark.skipif(_missing() is not None, reason=f"no Wine to run scripts in: {_missing()}")
+
+
+class Ran:
+    """How a script ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code = code
+        self.out = out
+        self.err = err
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+Runner = Callable[..., Ran]
+
+
+@pytest.fixture
+def node(vpcshim_node: NodeBuilder) -> Node:
+    return vpcshim_node(Machine("web01", nics=2), Machine("db01", state="shutoff"), Machine("old", state="saved"))
+
+
+@pytest.fixture
+def run(node: Node, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Runner:
+    """Runs a script of ours by its name, or a text of the test's own, against the node."""
+
+    def go(script: str, *args: str, hooks: tuple[Hook, ...] = (), batch: bool = True, language: str = "vbs") -> Ran:
+        path = SCRIPTS / script
+        if "\n" in script or not path.is_file():
+            path = tmp_path / f"script.{language}"
+            path.write_text(script, encoding="utf-8")
+        capsys.readouterr()
+        code = run_script(path, args, lambda progid, _server: node.application(progid), hooks, batch=batch)
+        out, err = capsys.readouterr()
+        return Ran(code, out, err)
+
+    return go
+
+
+# -- our own scripts: the same in both languages ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_inventory(run: Runner, language: str) -> None:
+    ran = run(f"inventory.{language}")
+    assert (ran.code, ran.err) == (0, "")
+    shown = [re.sub(r" \{[0-9a-f-]{36}\}$", "", line) for line in ran.lines]
+    assert shown[:4] == ["Virtual Server: 3 machines", "db01 (off)", "old (saved)", "web01 (running)"]
+    assert re.fullmatch(r"first: (\w+), by Item: \1", shown[4])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_accounts(run: Runner, node: Node, language: str) -> None:
+    acct = node.application("VirtualServer.Application").FindVirtualMachine("web01").Accountant
+    before = acct.NetworkBytesSent
+    ran = run(f"accounting.{language}", "WEB01")
+    after = acct.NetworkBytesSent
+    assert (ran.code, ran.err) == (0, "")
+    name, sent, *_ = ran.lines[0].split(";")
+    assert name == "web01"
+    assert before < int(sent) < after  # every digit of the DECIMAL
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_accounts_of_a_machine_that_there_is_not(run: Runner, language: str) -> None:
+    ran = run(f"accounting.{language}", "nobody")
+    assert (ran.code, ran.out, ran.err) == (3, "", "no machine named nobody\n")
+
+
+def test_named_arguments(run: Runner) -> None:
+    ran = run("accounting.vbs", "/unit:mb", "web01")
+    assert re.fullmatch(r"web01(;\d+\.\d){4}", ran.lines[0])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_off_and_on(run: Runner, language: str) -> None:
+    ran = run(f"startstop.{language}", "web01")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.lines == [
+        "is 5",
+        "Turning off web01 -1 100 1",
+        "Starting web01 0 5",
+        "paused 6",
+        "resumed 5",
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_exit_code_is_the_scripts_own(run: Runner, language: str) -> None:
+    ran = run(f"startstop.{language}")
+    assert (ran.code, ran.out) == (64, f"usage: startstop.{language} name\n")
+
+
+def test_errors_as_vbscript_sees_them(run: Runner) -> None:
+    ran = run("errors.vbs", "web01")
+    assert ran.code == FAILED
+    assert ran.lines == [
+        "find: fine",
+        "missing -1 0",
+        "start twice: A0040500 web01 is running already",
+        "resume: 80004005 web01 is not paused",
+        "index: 9 Subscript out of range",
+        "type: D Type mismatch",
+        "name: 1B6 Object doesn't support this property or method",
+        "count: 1C2 Wrong number of arguments or invalid property assignment",
+        "class: 1AD No.Such.Class is neither served by vpcshim nor by Wine",
+    ]
+    assert ran.err == f"{SCRIPTS}/errors.vbs(28, 1): VM_E_VM_RUNNING (0xA0040500): web01 is running already\n"
+
+
+def test_errors_as_jscript_sees_them(run: Runner) -> None:
+    ran = run("errors.js", "web01")
+    assert ran.code == FAILED
+    assert ran.lines == [
+        "find: fine",
+        "missing true",
+        "start twice: A0040500 web01 is running already",
+        "resume: 80004005 web01 is not paused",
+        "index: 800A0009 Subscript out of range",
+        "type: 800A000D Type mismatch",
+        "name: 800A01B6 Object doesn't support this property or method",
+        "count: 800A01C2 Wrong number of arguments or invalid property assignment",
+        "class: 800A01AD No.Such.Class is neither served by vpcshim nor by Wine",
+    ]
+    assert ran.err == f"{SCRIPTS}/errors.js(24, 1): VM_E_VM_RUNNING (0xA0040500): web01 is running already\n"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_events(run: Runner, language: str) -> None:
+    ran = run(f"events.{language}", "web01")
+    assert (ran.code, ran.err) == (0, "")
+    states = ["8", "1", "3", "5"]
+    assert [line.split()[-1] for line in ran.lines if line.startswith("machine")] == states
+    assert [line for line in ran.lines if line.startswith("server")] == [f"server web01 {s}" for s in states]
+    assert ran.lines[-1] == "done"
+
+
+def test_an_error_in_an_events_procedure_ends_the_script(run: Runner) -> None:
+    ran = run(
+        'Set vs = WScript.CreateObject("VirtualServer.Application", "vs_")\n'
+        'vs.FindVirtualMachine("web01").TurnOff\nWScript.Sleep 10000\nWScript.Echo "not here"\n'
+        "Sub vs_OnVMStateChange(name, state)\n  x = 1 / 0\nEnd Sub\n"
+    )
+    assert (ran.code, ran.out) == (FAILED, "")
+    assert "script.vbs(6, 3): Division by zero" in ran.err
+
+
+# -- values ----------------------------------------------------------------------------------------------------
+
+
+def test_values_are_what_vbscript_makes_of_them(run: Runner) -> None:
+    ran = run(
+        'Set vs = CreateObject("VirtualServer.Application")\n'
+        'Set a = vs.FindVirtualMachine("WEB01").Accountant\n'
+        "h = a.CPUUtilizationHistory\nn = 0\nFor Each x In h\n  n = n + 1\nNext\n"
+        "s = a.NetworkBytesSent\n"
+        'WScript.Echo n, UBound(h), TypeName(s), VarType(s), s - s, CStr(s) = s & "", s * 2 > s, TypeName(vs)\n'
+        'WScript.Echo TypeName(vs.FindVirtualMachine("x")), vs.VirtualMachines(1) = vs.VirtualMachines(1).Name\n'
+        'WScript.Echo "Grüße", "日本", True, 1.5, #1/2/2020 3:04:05 PM#, Empty\n'
+        'Set d = CreateObject("Scripting.Dictionary")\nd.Add "vm", vs.FindVirtualMachine("web01")\n'
+        'WScript.Echo d("vm").Name, CreateObject("Scripting.FileSystemObject").GetFileName("a\\b.vmc")\n'
+    )
+    assert ran.err == ""
+    assert ran.lines == [
+        "60 59 Decimal 14 0 -1 -1 IVMVirtualServer",
+        "Nothing -1",
+        "Grüße 日本 -1 1.5 1/2/2020 3:04:05 PM ",
+        "web01 b.vmc",
+    ]
+
+
+def test_the_functions_that_wines_engine_lacks(run: Runner) -> None:
+    ran = run(
+        'WScript.Echo Join(Filter(Array("ab", "b", "cb"), "B", False, 1), "-") & Join(Array(1, "x"))\n'
+        'WScript.Echo DateDiff("d", #1/1/2020#, #3/1/2020#), DatePart("q", #5/1/2020#)\n'
+        "WScript.Echo Round(2.567, 2), Round(2.5)\n"
+        'WScript.Echo AscW("é"), ChrW(233), Unescape(Escape("é €")), DateValue("2020-02-03 10:00:00")\n'
+        'ExecuteGlobal "Function Inc(x)" & vbCrLf & "Inc = x + 1" & vbCrLf & "End Function"\n'
+        'WScript.Echo Inc(4), Eval("1 + 2")\n'
+        'Function Twice(x)\n  Twice = 2 * x\nEnd Function\nSet f = GetRef("Twice")\nWScript.Echo f(21)\n'
+        "ReDim kept(0)\nReDim Preserve kept(3)\nkept(3) = 7\nDim fresh()\nReDim Preserve fresh(1)\n"
+        "WScript.Echo kept(3), UBound(fresh)\n"
+    )
+    assert ran.err == ""
+    assert ran.lines == ["1 x", "60 2", "2.57 2", "233 é é € 2/3/2020", "5 3", "42", "7 1"]
+
+
+def test_standard_input_is_read(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo three\n"))
+    text = (
+        "WScript.Echo WScript.StdIn.ReadLine\nWScript.Echo WScript.StdIn.Read(3)\n"
+        "WScript.StdOut.Write WScript.StdIn.ReadAll\nWScript.Echo WScript.StdIn.AtEndOfStream\n"
+    )
+    assert run(text).lines == ["one", "two", " three", "-1"]
+
+
+def test_dialogs_are_answered_on_the_terminal(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\nweb07\n"))
+    ran = run('a = MsgBox("go on?", vbYesNo, "vm")\nb = InputBox("name")\nWScript.Echo a, b\n', batch=False)
+    assert ran.out == "vm: go on?\n[Y]es/[N]o (Yes): name: 7 web07\n"
+
+
+def test_dialogs_are_refused_when_nobody_is_there(run: Runner) -> None:
+    ran = run('\n  MsgBox "hi"\n')
+    assert ran.code == FAILED
+    assert "script.vbs(2, 3): E_ABORT (0x80004004): MsgBox asks somebody" in ran.err
+
+
+# -- what ends a script ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("\nx = Join(5)\n", "(2, 1): DISP_E_TYPEMISMATCH (0x80020005): an array is needed"),
+        ("x = 1\n  If x Then\n", "(3, 1): E_FAIL (0x80004005)"),
+        ("y = 1 : x = 1 / 0\n", "(1, 9): Division by zero"),
+        ('Err.Raise 1001, "mine", "told"\n', "(1, 1): told (mine, error 1001)"),
+        (
+            'Set vs = CreateObject("VirtualServer.Application") : vs.NoSuch\n',
+            "(1, 54): DISP_E_UNKNOWNNAME (0x80020006): IVMVirtualServer of",
+        ),
+    ],
+)
+def test_an_error_is_told_with_its_place(run: Runner, text: str, told: str) -> None:
+    ran = run(text)
+    assert ran.code == FAILED
+    assert f"script.vbs{told}" in ran.err
+
+
+def test_what_the_engine_would_break_on_is_refused_before_anything_runs(run: Runner) -> None:
+    ran = run('WScript.Echo "begun"\nx = Split("a b")(1)\n')
+    assert (ran.code, ran.out) == (REFUSED, "")
+    assert "script.vbs(2, 5): Wine's engine drops the index behind Split" in ran.err
+
+
+def test_an_engine_that_crashes_is_no_success(run: Runner) -> None:
+    # A class that is not rewritten: the crash of `Dim a()` and `ReDim`, hidden from us in a text that is executed.
+    ran = run('WScript.Echo "begun"\nExecuteGlobal "Dim a()" & vbCrLf & "ReDim a(3)"\nWScript.Echo "not here"\n')
+    assert (ran.code, ran.out) == (CRASHED, "begun\n")
+    assert "the script engine failed" in ran.err
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_strict_ends_a_script_that_handles_its_errors(run: Runner, language: str) -> None:
+    ran = run(f"errors.{language}", "web01", hooks=(Strict(),))
+    assert ran.code == FAILED
+    assert ran.lines[-1].startswith("missing")
+    place = r"\(13, 1\)" if language == "vbs" else ""
+    wanted = rf".*errors\.{language}{place}: ended by --strict: IVMVirtualMachine\.Startup: VM_E_VM_RUNNING .*\n"
+    assert re.fullmatch(wanted, ran.err)
+
+
+def test_every_call_is_traced(run: Runner) -> None:
+    stream = io.StringIO()
+    run("errors.vbs", "web01", hooks=(Trace(stream),))
+    calls = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(call["member"], call["hresult"]["name"]) for call in calls] == [
+        ("VirtualServer.Application", "S_OK"),
+        ("FindVirtualMachine", "S_OK"),
+        ("FindVirtualMachine", "S_FALSE"),
+        ("Startup", "VM_E_VM_RUNNING"),
+        ("Resume", "E_FAIL"),
+        ("VirtualMachines", "S_OK"),
+        ("Item", "DISP_E_BADINDEX"),
+        ("VirtualMachines", "S_OK"),
+        ("Item", "DISP_E_TYPEMISMATCH"),
+        ("NoSuchMember", "DISP_E_UNKNOWNNAME"),
+        ("Startup", "DISP_E_BADPARAMCOUNT"),
+        ("Startup", "VM_E_VM_RUNNING"),
+    ]
+
+
+_LOOP = """
+On Error Resume Next
+Set vs = CreateObject("VirtualServer.Application")
+WScript.Echo "begun"
+Do
+    x = vs.Name
+Loop
+"""
+
+
+def test_a_script_whose_server_dies_does_not_go_on(node: Node, tmp_path: Path) -> None:
+    script = tmp_path / "loop.vbs"
+    script.write_text(_LOOP)
+    code = (
+        "import sys; from pathlib import Path; import vpcshim; from vpcshim.clients.scripts import run_script\n"
+        f"run_script(Path({str(script)!r}), (), lambda p, s: vpcshim.CreateObject(p, {node.uri!r}))"
+    )
+    server = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        # Echo is flushed when the buffer is full or the script sleeps; the children tell that it runs.
+        host = _host_of(server.pid)
+        os.kill(server.pid, signal.SIGKILL)
+        end = time.monotonic() + 20
+        while Path(f"/proc/{host}").exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not Path(f"/proc/{host}").exists()
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def _host_of(server: int) -> int:
+    """The process id of the host program of that server, once the script has run for a moment."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for child in Path(f"/proc/{server}/task/{server}/children").read_text().split():
+            if b"host" in Path(f"/proc/{child}/cmdline").read_bytes():
+                time.sleep(1.5)
+                return int(child)
+        time.sleep(0.05)
+    raise AssertionError("no host was started")

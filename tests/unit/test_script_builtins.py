@@ -1,0 +1,183 @@
+"""The functions of VBScript that the host has in the stead of Wine's engine."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from vpcshim.clients.calls import EMPTY, MISSING
+from vpcshim.clients.scripting import builtins
+from vpcshim.clients.scripting.dates import date_diff, date_part
+from vpcshim.clients.scripting.wscript import Arguments, InStream, Streams
+from vpcshim.com.errors import Failure
+from vpcshim.com.hresult import HRESULT
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "result"),
+    [
+        (2.5, 0, 2.0),
+        (3.5, 0, 4.0),
+        (-2.5, 0, -2.0),
+        (2.567, 2, 2.57),
+        (1.005, 2, 1.0),  # half to even on what is written, not on the binary fraction
+        (7, 2, 7),
+        (True, 0, -1),
+        (EMPTY, 0, 0),
+        ("2.45", 1, 2.4),
+        (Decimal("1.25"), 1, Decimal("1.2")),
+        (1e300, 2, 1e300),
+    ],
+)
+def test_round(value: Any, places: int, result: Any) -> None:
+    assert builtins.rounded(value, places) == result
+
+
+@pytest.mark.parametrize("wrong", ["abc", None, ()])
+def test_round_wants_a_number(wrong: Any) -> None:
+    with pytest.raises(Failure) as caught:
+        builtins.rounded(wrong)
+    assert caught.value.code is HRESULT.DISP_E_TYPEMISMATCH
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (5, "5"),
+        (True, "True"),
+        (1.5, "1.5"),
+        (3.0, "3"),
+        (1e20, "1E+20"),
+        (1 / 3, "0.333333333333333"),
+        (EMPTY, ""),
+        (Decimal("1.10"), "1.10"),
+        (datetime(2020, 1, 2), "1/2/2020"),
+        (datetime(2020, 1, 2, 15, 4, 5), "1/2/2020 3:04:05 PM"),
+        (datetime(1899, 12, 30, 0, 4, 5), "12:04:05 AM"),
+    ],
+)
+def test_values_become_texts_as_cstr_makes_them(value: Any, text: str) -> None:
+    assert builtins.join((value,)) == text
+
+
+def test_join_and_filter() -> None:
+    assert builtins.join(("a", 1)) == "a 1"
+    assert builtins.join(("a", 1), MISSING) == "a 1"
+    assert builtins.join((), "-") == ""
+    assert builtins.filtered(("ab", "B", "c"), "b") == ("ab",)
+    assert builtins.filtered(("ab", "B", "c"), "b", True, 1) == ("ab", "B")
+    assert builtins.filtered(("ab", "B", "c"), "b", False) == ("B", "c")
+    with pytest.raises(Failure):
+        builtins.join("no array")
+
+
+_A, _B = datetime(2019, 12, 31, 23, 59, 59), datetime(2020, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("interval", "count"),
+    [("yyyy", 1), ("q", 1), ("m", 1), ("y", 1), ("d", 1), ("w", 0), ("ww", 0), ("h", 1), ("n", 1), ("S", 1)],
+)
+def test_a_difference_counts_boundaries(interval: str, count: int) -> None:
+    assert date_diff(interval, _A, _B) == count
+    assert date_diff(interval, _B, _A) == -count
+
+
+def test_weeks_begin_on_the_day_that_is_named() -> None:
+    saturday, sunday, monday = (datetime(2020, 2, day) for day in (1, 2, 3))
+    assert date_diff("ww", saturday, sunday) == 1
+    assert date_diff("ww", saturday, sunday, 2) == 0
+    assert date_diff("ww", sunday, monday, 2) == 1
+    assert [date_part("w", day) for day in (saturday, sunday, monday)] == [7, 1, 2]
+    assert date_part("w", monday, 2) == 1
+
+
+@pytest.mark.parametrize(
+    ("day", "rule", "week"),
+    [
+        (datetime(2021, 1, 1), 1, 1),
+        (datetime(2021, 1, 1), 2, 53),  # a Friday: of the year before, by the rule of four days
+        (datetime(2021, 1, 3), 3, 1),
+        (datetime(2021, 1, 2), 3, 52),
+        (datetime(2020, 12, 31), 1, 53),
+    ],
+)
+def test_the_week_of_a_year(day: datetime, rule: int, week: int) -> None:
+    assert date_part("ww", day, 1, rule) == week
+
+
+def test_an_unknown_interval_is_refused() -> None:
+    with pytest.raises(Failure, match="no interval"):
+        date_diff("x", _A, _B)
+    with pytest.raises(Failure, match="no interval"):
+        date_part("x", _A)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("1/2/2020", datetime(2020, 1, 2)),
+        ("2020-01-02 10:11:12", datetime(2020, 1, 2, 10, 11, 12)),
+        ("January 2, 2020 3:04 PM", datetime(2020, 1, 2, 15, 4)),
+        ("10:11", datetime(1899, 12, 30, 10, 11)),
+        (43831, datetime(2020, 1, 1)),
+        (EMPTY, datetime(1899, 12, 30)),
+    ],
+)
+def test_dates_are_read(text: Any, moment: datetime) -> None:
+    assert builtins.as_date(text) == moment
+
+
+@pytest.mark.parametrize("text", ["soon", "2020-13-01", 1e300, None])
+def test_what_is_no_date_is_refused(text: Any) -> None:
+    with pytest.raises(Failure):
+        builtins.as_date(text)
+
+
+def _dialogs(typed: str, *, batch: bool = False) -> tuple[builtins.Dialogs, io.StringIO]:
+    out = io.StringIO()
+    return builtins.Dialogs(Streams(io.StringIO(typed), out, out), batch=batch), out
+
+
+@pytest.mark.parametrize(
+    ("buttons", "typed", "answer"),
+    [(0, "\n", 1), (4, "n\n", 7), (4, "what\nYES\n", 6), (3, "c\n", 2), (4 + 256, "\n", 7), (2 + 48, "r\n", 4)],
+)
+def test_a_message_box_is_answered(buttons: int, typed: str, answer: int) -> None:
+    assert _dialogs(typed)[0].msgbox("go on?", buttons) == answer
+
+
+def test_nobody_answers_a_message_box() -> None:
+    for typed, batch in (("", False), ("y\n", True)):
+        with pytest.raises(Failure):
+            _dialogs(typed, batch=batch)[0].msgbox("go on?")
+
+
+def test_an_input_box_has_a_default() -> None:
+    assert _dialogs("\n")[0].inputbox("name", "", "web") == "web"
+    assert _dialogs("")[0].inputbox("name", "", "web") == ""
+
+
+def test_arguments_with_and_without_names() -> None:
+    args = Arguments(("a", "/x:1:2", "/Flag", "/on+", "/off-", "b"))
+    named = args.named()
+    assert [named.item(name) for name in ("X", "flag", "on", "off", "none")] == ["1:2", None, True, False, None]
+    assert (named.exists("FLAG"), named.exists("none"), named.count()) == (True, False, 4)
+    assert list(args.unnamed().each()) == ["a", "b"]
+    with pytest.raises(Failure) as caught:
+        args.item(6)
+    assert caught.value.code is HRESULT.DISP_E_BADINDEX
+
+
+def test_a_stream_is_read_by_lines_and_characters() -> None:
+    stream = InStream(io.StringIO("ab\r\ncdef\n"), io.StringIO())
+    assert (stream.read(1), stream.at_end_of_line(), stream.read_line()) == ("a", False, "b")
+    assert (stream.line(), stream.column()) == (2, 1)
+    stream.skip(2)
+    assert (stream.column(), stream.read_all(), stream.at_end()) == (3, "ef\n", True)
+    with pytest.raises(Failure):
+        stream.read_line()

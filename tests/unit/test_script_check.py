@@ -1,0 +1,114 @@
+"""What is told of a script from its text: what it creates, which members it names, on which lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vpcshim.clients.check import Language, Report, Unreadable, check
+from vpcshim.clients.text import NotText, read_script
+from vpcshim.com.member import Product
+
+VBS = """' vm.Startup is not called, nor is "CreateObject(""Foo.Bar"")"
+Rem vm.Save
+Set vs = CreateObject("VirtualServer.Application") : rem vm.TurnOff
+Set fso = CreateObject("Scripting.FileSystemObject")
+For Each vm In vs.VirtualMachines
+  With vm
+    WScript.Echo .name & " it's .Reset ""quoted"" .Pause", _
+      .Accountant.NetworkBytesSent
+  End With
+Next
+"""
+JS = """// vm.Save()
+var vs = new ActiveXObject('VirtualPC.Application'); /* vm.TurnOff()
+   vm.Reset() */
+for (var e = new Enumerator(vs.VirtualMachines); !e.atEnd(); e.moveNext())
+  WScript.Echo(e.item().Name + "vm.Pause()", e.item().RdpPipeName);
+"""
+PYTHON = """import win32com.client
+vs = win32com.client.Dispatch("VirtualServer.Application")
+xl = win32com.client.Dispatch("Excel.Application")
+# vm.Save()
+for vm in vs.VirtualMachines:
+    print(vm.Name, "vm.Pause", vm.accountant.UpTime)
+"""
+
+
+def used(report: Report) -> dict[str, tuple[int, ...]]:
+    return {use.name: use.lines for use in report.uses}
+
+
+def test_vbscript() -> None:
+    report = check(VBS, "vbscript")
+    assert report.products == (Product.VIRTUAL_SERVER,)
+    assert report.foreign == {"Scripting.FileSystemObject": (4,)}
+    assert used(report) == {
+        "VirtualMachines": (5,),
+        "Name": (7,),
+        "Accountant": (8,),
+        "NetworkBytesSent": (8,),
+    }
+    assert report.unknown == {"Echo": (7,)}
+
+
+def test_jscript() -> None:
+    report = check(JS, "jscript")
+    assert report.products == (Product.VIRTUAL_PC,)
+    assert used(report)["VirtualMachines"] == (4,)
+    assert used(report)["Name"] == (5,)
+    assert not {"Save", "TurnOff", "Reset", "Pause"} & used(report).keys()
+
+
+def test_python() -> None:
+    report = check(PYTHON, "python")
+    assert report.products == (Product.VIRTUAL_SERVER,)
+    assert report.foreign == {"Excel.Application": (3,)}
+    assert used(report) == {"VirtualMachines": (5,), "Name": (6,), "Accountant": (6,), "UpTime": (6,)}
+
+
+def test_what_is_not_python_says_where() -> None:
+    with pytest.raises(Unreadable, match="line 2"):
+        check("x = 1\nx = = 2\n", "python")
+
+
+def test_a_member_of_the_other_product_alone_is_none_of_ours() -> None:
+    report = check('Set v = CreateObject("VirtualPC.Application")\nx = v.AvailableSystemCapacity', "vbscript")
+    assert report.unknown == {"AvailableSystemCapacity": (2,)}
+
+
+@pytest.mark.parametrize("language", ["vbscript", "jscript"])
+@given(text=st.text())
+def test_no_text_is_too_odd(language: Language, text: str) -> None:
+    report = check(text, language)
+    assert all(1 <= line <= text.count("\n") + 1 for use in report.uses for line in use.lines)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("é".encode(), "é"),
+        ("é".encode("utf-8-sig"), "é"),
+        ("é".encode("utf-16"), "é"),
+        (b"\xfe\xff" + "é".encode("utf-16-be"), "é"),
+        (b"caf\xe9 \x80", "café €"),
+        (b"", ""),
+    ],
+)
+def test_a_script_in_any_encoding(tmp_path: Path, data: bytes, text: str) -> None:
+    file = tmp_path / "a.vbs"
+    file.write_bytes(data)
+    assert read_script(file) == text
+
+
+@pytest.mark.parametrize(
+    ("data", "why"), [(b"\xff\xfea", "utf-16"), (b"a\0b", "NUL"), (b"x" * ((16 << 20) + 1), "larger")]
+)
+def test_what_is_no_text(tmp_path: Path, data: bytes, why: str) -> None:
+    file = tmp_path / "a.vbs"
+    file.write_bytes(data)
+    with pytest.raises(NotText, match=why):
+        read_script(file)

@@ -1,0 +1,128 @@
+"""What a script's text becomes before Wine's engines have it, and that errors are still found where they stand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vpcshim.clients.scripting.language import HOLDER, JSCRIPT, VBSCRIPT, Prepared, Refused, prepare
+
+FUNCTIONS = ("CreateObject", "Join", "Eval", "Execute", "Round")
+
+
+def vbscript(text: str, *, strict: bool = False) -> Prepared:
+    return prepare(VBSCRIPT, text, FUNCTIONS, strict=strict)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'x = "Join(a) Dim b()"',
+        "' Join and Dim b()",
+        "x = 1 : Rem Join",
+        "o.Join 1",
+        "Dim a(3), b(2, 2)",
+        "Dim a\nReDim a(3)",
+        "Function Join(a)\nEnd Function\nx = Join(1)",
+        "x = a(0)(1)",
+        "Sub S(ByVal join, round)\nx = join & round\nEnd Sub",
+        "Dim x, round\nround = 1",
+        "",
+    ],
+)
+def test_what_needs_no_change_gets_none(text: str) -> None:
+    assert vbscript(text) == Prepared("", text, text, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('Set a = CREATEOBJECT("x")', f'Set a = {HOLDER}.CREATEOBJECT("x")'),
+        ("Dim a()", "Dim a  : a = Array()"),
+        ("Dim a(), b, c() ' x()", "Dim a  , b, c  : a = Array(): c = Array() ' x()"),
+        ("Dim a\nReDim Preserve a(1)", "Dim a: a = Array()\nReDim Preserve a(1)"),
+        ("Dim a(): ReDim a(1)", "Dim a  : a = Array(): ReDim a(1)"),
+        (
+            "Sub S(p)\nReDim b(1), p(2)\nEnd Sub",
+            "Sub S(p): Dim b: b = Array()\nReDim b(1), p(2)\nEnd Sub",
+        ),
+        ("Class C\nPrivate a()\nEnd Class", "Class C\nPrivate a  \nEnd Class"),
+        ("Dim a()\nErase a", "Dim a  : a = Array()\na = Array()"),
+        ("If x Then ReDim Preserve a(1)", "If x Then ReDim Preserve a(1)"),
+    ],
+)
+def test_what_the_engine_lacks_is_put_in(text: str, wanted: str) -> None:
+    assert vbscript(text).text == wanted
+
+
+def test_what_redim_alone_declares_is_declared_before() -> None:
+    assert vbscript("ReDim a(1)\nReDim Preserve a(2)").prelude == "Dim a: a = Array()\r\n"
+
+
+def test_under_strict_errors_are_not_resumed() -> None:
+    text = 'on error resume next\nx = "On Error Resume Next"'
+    assert vbscript(text, strict=True).text == 'On Error GoTo 0\nx = "On Error Resume Next"'
+    assert vbscript(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "why"),
+    [
+        ('\nx = Split("a")(1)', "(2, 5)", "Split"),
+        ("Dim a(2)\n Erase a", "(2, 8)", "Erase a"),
+        ("Sub S\nx = 1: y = Eval(t)\nEnd Sub", "(2, 12)", "Eval"),
+        ("Function F\n  Execute t\nEnd Function", "(2, 3)", "Execute"),
+    ],
+)
+def test_what_the_engine_would_break_on_is_refused_by_name_and_place(text: str, place: str, why: str) -> None:
+    with pytest.raises(Refused) as caught:
+        vbscript(text)
+    assert str(caught.value).startswith(f"{place}: ")
+    assert why in str(caught.value)
+
+
+def test_an_object_is_made_by_a_call_in_jscript() -> None:
+    text = (
+        'var a = new ActiveXObject("x"); // new ActiveXObject\n'
+        'var b = "new ActiveXObject(1)", c = GetObject("", "y");'
+    )
+    prepared = prepare(JSCRIPT, text, FUNCTIONS)
+    assert prepared.text == (
+        f'var a = {HOLDER}.ActiveXObject("x"); // new ActiveXObject\n'
+        f'var b = "new ActiveXObject(1)", c = {HOLDER}.GetObject("", "y");'
+    )
+    before, after = text.split("\n")[1], prepared.text.split("\n")[1]
+    assert prepared.place(2, after.index("GetObject") + 1) == (2, before.index("GetObject") + 1)
+
+
+words = st.sampled_from(
+    [
+        "Dim a()",
+        "Join(a)",
+        "x = 1",
+        ":",
+        "\n",
+        " ",
+        "ReDim b(1)",
+        "Sub S",
+        "End Sub",
+        '"Join"',
+        "' c",
+        "CreateObject(1)",
+        "Err",
+    ]
+)
+
+
+@given(st.lists(words, max_size=12).map("".join))
+def test_every_place_that_is_left_is_found_again(text: str) -> None:
+    prepared = vbscript(text)
+    assert prepared.text.count("\n") == text.count("\n")
+    for i, char in enumerate(text):
+        if char == "E":
+            line, column = text.count("\n", 0, i) + 1, i - text.rfind("\n", 0, i)
+            at = i + sum(len(new) - (end - begin) for begin, end, new in prepared.edits if end <= i and begin <= i)
+            assert prepared.text[at] == "E"
+            now = prepared.text.count("\n", 0, at) + 1, at - prepared.text.rfind("\n", 0, at)
+            assert prepared.place(*now) == (line, column)

@@ -1,0 +1,1 @@
+"""How other programs reach the model: the script engines' host, the pywin32 stand-in."""

@@ -1,0 +1,168 @@
+"""What a script uses of the model, as far as its text tells, without running it.
+
+A late-bound script does not say which object a name is asked of. So a name counts as ours when an interface of the
+products that the script creates has it; it is unavailable when every interface that has it says so.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vpcshim.com.member import Member, Product
+from vpcshim.model.application import product_of
+from vpcshim.model.catalogue import interfaces
+
+Language = Literal["vbscript", "jscript", "python"]
+LANGUAGES: dict[str, Language] = {".vbs": "vbscript", ".js": "jscript", ".py": "python"}
+
+# A string, a comment, or a member that is asked for; what comes first at a place wins.
+_VBSCRIPT = re.compile(
+    r"""(?P<string>"(?:[^"\n]|"")*")|(?P<comment>'[^\n]*|(?:^|(?<=:))[ \t]*rem\b[^\n]*)"""
+    r"""|\.[ \t]*(?P<name>[A-Za-z]\w*)""",
+    re.IGNORECASE | re.MULTILINE,
+)
+_JSCRIPT = re.compile(
+    r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<comment>//[^\n]*|/\*.*?\*/)|\.\s*(?P<name>[A-Za-z_$][\w$]*)""",
+    re.DOTALL,
+)
+_CREATES = re.compile(
+    r"""\b(?:CreateObject|GetObject|ActiveXObject)\s*\(?\s*(?:""\s*,\s*)?["']([^"'\n]+)["']""", re.IGNORECASE
+)
+_PYTHON_CREATES = frozenset(("Dispatch", "DispatchEx", "EnsureDispatch", "CreateObject", "DispatchWithEvents"))
+
+
+class Unreadable(Exception):
+    """The script is not text of its language; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A member that the script uses.
+
+    Attributes:
+        name: As it is declared.
+        interfaces: The interfaces that have it.
+        lines: Where the script names it.
+        reason: Why it is unavailable wherever it is declared; None where at least one interface serves it.
+    """
+
+    name: str
+    interfaces: tuple[str, ...]
+    lines: tuple[int, ...]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a script's text tells.
+
+    Attributes:
+        products: The products that it creates applications of.
+        foreign: Other classes that it creates, and where.
+        uses: The members of ours that it names, by name.
+        unknown: Names that belong to none of our interfaces (they may be those of other objects), and where.
+    """
+
+    products: tuple[Product, ...]
+    foreign: dict[str, tuple[int, ...]]
+    uses: tuple[Use, ...]
+    unknown: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def served(self) -> bool:
+        """Whether every member that the script names is served by some interface."""
+        return all(use.reason is None for use in self.uses)
+
+
+def check(text: str, language: Language) -> Report:
+    """What the script uses.
+
+    Raises:
+        Unreadable: It is no Python (the texts of the other languages are never refused here).
+    """
+    created, named = _of_python(text) if language == "python" else _of_text(text, language)
+    products = tuple(dict.fromkeys(filter(None, (product_of(progid) for progid, _ in created))))
+    foreign: dict[str, tuple[int, ...]] = {}
+    for progid, line in created:
+        if product_of(progid) is None:
+            foreign[progid] = (*foreign.get(progid, ()), line)
+    lines: dict[str, list[int]] = {}
+    for name, line in named:
+        lines.setdefault(name, []).append(line)
+    declared = _declared(products or tuple(Product))
+    uses: dict[str, Use] = {}
+    unknown: dict[str, tuple[int, ...]] = {}
+    for name, where in lines.items():
+        found = declared.get(name.lower())
+        if found is None:
+            unknown[name] = (*unknown.get(name, ()), *where)
+            continue
+        known = uses.get(found[0][1].name)
+        before = () if known is None else known.lines
+        uses[found[0][1].name] = _use(found, (*before, *where))
+    return Report(products, foreign, tuple(uses[name] for name in sorted(uses)), unknown)
+
+
+def _use(found: list[tuple[str, Member]], lines: Iterable[int]) -> Use:
+    served = any(member.unavailable is None for _, member in found)
+    return Use(
+        found[0][1].name,
+        tuple(dict.fromkeys(interface for interface, _ in found)),
+        tuple(sorted(set(lines))),
+        None if served else found[0][1].unavailable,
+    )
+
+
+def _declared(products: tuple[Product, ...]) -> dict[str, list[tuple[str, Member]]]:
+    """Every member of those products, by its name in lower case, with the interfaces that have it."""
+    declared: dict[str, list[tuple[str, Member]]] = {}
+    for kind in interfaces():
+        if not any(product in kind._iids_ for product in products):
+            continue
+        for name, member in kind._names_.items():
+            if any(member.known_to(product) for product in products):
+                declared.setdefault(name, []).append((kind._interface_, member))
+    return declared
+
+
+_Found = tuple[list[tuple[str, int]], list[tuple[str, int]]]
+
+
+def _of_text(text: str, language: Language) -> _Found:
+    """What a text of VBScript or JScript creates, and the members that it names, with their lines."""
+    pattern = _VBSCRIPT if language == "vbscript" else _JSCRIPT
+    # Comments are blanked first: what they create and name is not done.
+    bare = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]) if m["comment"] is not None else m[0], text)
+    created = [(match[1], _line(bare, match.start())) for match in _CREATES.finditer(bare)]
+    named = [(m["name"], _line(bare, m.start("name"))) for m in pattern.finditer(bare) if m["name"] is not None]
+    return created, named
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+def _of_python(text: str) -> _Found:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        where = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
+        raise Unreadable(f"not Python: {where}") from error
+    created, named = [], []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            named.append((node.attr, node.lineno))
+        elif isinstance(node, ast.Call):
+            created += list(_created_by(node))
+    return created, named
+
+
+def _created_by(call: ast.Call) -> Iterator[tuple[str, int]]:
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    first = call.args[0] if call.args else None
+    if name in _PYTHON_CREATES and isinstance(first, ast.Constant) and isinstance(first.value, str):
+        yield first.value, call.lineno

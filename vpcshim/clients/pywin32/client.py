@@ -1,0 +1,74 @@
+"""`win32com.client`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import vpcshim.constants
+from vpcshim.clients.pywin32 import dynamic, gencache
+from vpcshim.clients.pywin32.dynamic import CDispatch, Dispatch
+from vpcshim.clients.pywin32.events import DispatchWithEvents, WithEvents, getevents
+from vpcshim.clients.pywin32.pythoncom import CoCreateInstanceEx, MkParseDisplayName
+from vpcshim.clients.pywin32.values import VARIANT
+
+__all__ = [
+    "VARIANT",
+    "CDispatch",
+    "CastTo",
+    "Constants",
+    "Dispatch",
+    "DispatchEx",
+    "DispatchWithEvents",
+    "GetActiveObject",
+    "GetObject",
+    "Moniker",
+    "WithEvents",
+    "constants",
+    "dynamic",
+    "gencache",
+    "getevents",
+]
+
+
+class Constants:
+    """The constants of both type libraries, whether or not `EnsureDispatch` was called."""
+
+    def __getattr__(self, name: str) -> int:
+        try:
+            return int(getattr(vpcshim.constants, name))
+        except (AttributeError, TypeError):
+            raise AttributeError(name) from None
+
+
+constants = Constants()
+
+
+def DispatchEx(clsid: Any, machine: str | None = None, userName: str | None = None, **_named: Any) -> CDispatch:
+    """The object of a class on a machine: a libvirt URI, an alias, or a host name."""
+    made: CDispatch = CoCreateInstanceEx(clsid, None, 0, None if machine is None else (machine,), (None,))[0]
+    return made
+
+
+def GetObject(Pathname: str | None = None, Class: Any = None, clsctx: int | None = None) -> CDispatch:
+    """The running object of a class."""
+    if (Pathname is None) == (Class is None):
+        raise ValueError("You must specify a value for Pathname or Class, but not both.")
+    return GetActiveObject(Class) if Class is not None else Moniker(str(Pathname))
+
+
+def GetActiveObject(Class: Any, clsctx: int | None = None) -> CDispatch:
+    """The running object of a class."""
+    return Dispatch(str(Class))
+
+
+def Moniker(Pathname: str, clsctx: int | None = None) -> CDispatch:
+    """Refused: there are no monikers of these products."""
+    refused: CDispatch = MkParseDisplayName(Pathname)
+    return refused
+
+
+def CastTo(ob: CDispatch, target: str, typelib: Any = None) -> CDispatch:
+    """The object itself, when it has that interface; ValueError when not."""
+    if target not in (ob._comobject_._interface_, f"{ob._comobject_._interface_}2"):
+        raise ValueError(f"The object {ob!r} has the interface {ob._comobject_._interface_}, not {target!r}")
+    return ob

@@ -1,0 +1,151 @@
+"""`win32com.client.dynamic`: the object that a script holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from vpcshim.clients.calls import Result, Use, default_member, member_by_id
+from vpcshim.clients.pywin32.session import Session, current
+from vpcshim.clients.pywin32.values import enumerated, to_member, to_script
+from vpcshim.com.dispatch import DISPID_NEWENUM
+from vpcshim.com.errors import ComError
+from vpcshim.com.hresult import HRESULT
+from vpcshim.com.member import Member
+from vpcshim.com.object import ComObject, find_member
+
+_READ_ONLY = frozenset((HRESULT.DISP_E_MEMBERNOTFOUND, HRESULT.DISP_E_UNKNOWNNAME))
+
+
+class CDispatch:
+    """One of our objects as a script of pywin32 uses it: late- and early-bound alike, names in any case."""
+
+    def __init__(self, obj: ComObject, session: Session, name: str | None = None) -> None:
+        self._comobject_ = obj
+        self._session_ = session
+        self._username_ = name or obj._interface_
+
+    @property
+    def _oleobj_(self) -> CDispatch:
+        """What pywin32 keeps of the object; here the object itself, which compares and can be dispatched again."""
+        return self
+
+    @property
+    def CLSID(self) -> str:
+        """The IID of its interface, as a class that makepy made has it."""
+        return self._comobject_._iids_[self._comobject_._product_]
+
+    # -- members -------------------------------------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") and name.lower() != "_newenum":
+            raise AttributeError(name)
+        member = self._session_.calls.find(self._comobject_, name)
+        if member is None:
+            raise AttributeError(f"{self._username_}.{name}")
+        if member.kind == "property" and not member.params:
+            return self._value(self._session_.calls.run(self._comobject_, member, Use.GET))
+        return self._bound(member)
+
+    def _bound(self, member: Member) -> Callable[..., Any]:
+        use = Use.GET if member.kind == "property" else Use.CALL
+
+        def call(*args: Any, **named: Any) -> Any:
+            return self._run(member, use, args, named)
+
+        call.__name__ = member.name
+        call.__doc__ = member.__doc__
+        return call
+
+    def _run(self, member: Member, use: Use, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        given = tuple(to_member(value) for value in args)
+        by_name = {name: to_member(value) for name, value in named.items()}
+        return self._value(self._session_.calls.run(self._comobject_, member, use, given, by_name))
+
+    def _value(self, result: Result) -> Any:
+        error = result.error(self._comobject_._source_)
+        if error is not None:
+            raise error
+        value = result.value.value
+        if isinstance(value, Iterator):
+            return enumerated(value, self._wrapped)
+        return to_script(result.value, self._wrapped)
+
+    def _wrapped(self, obj: ComObject) -> CDispatch:
+        return CDispatch(obj, self._session_)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+            return
+        member = self._session_.calls.find(self._comobject_, name)
+        if member is None or member.access not in ("read-write", "write-only"):
+            raise AttributeError(f"Property '{self._username_}.{name}' can not be set.")
+        self._value(self._session_.calls.run(self._comobject_, member, Use.PUT, (to_member(value),)))
+
+    # -- what pywin32 adds ---------------------------------------------------------------------------------
+
+    def _FlagAsMethod(self, *names: str) -> None:
+        """Nothing: which names are methods is known here. For a name that there is not: AttributeError."""
+        for name in names:
+            if find_member(self._comobject_, name) is None:
+                raise AttributeError(f"{self._username_}.{name}")
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """The default member."""
+        member = default_member(self._comobject_)
+        if member is None:
+            raise TypeError("This dispatch object does not define a default method")
+        return self._run(member, Use.GET if member.kind == "property" else Use.CALL, args, named)
+
+    def __iter__(self) -> Iterator[Any]:
+        enumerator = member_by_id(self._comobject_, DISPID_NEWENUM)
+        if enumerator is None:
+            raise TypeError("This object does not support enumeration")
+        found: Iterator[Any] = self._value(self._session_.calls.run(self._comobject_, enumerator, Use.GET))
+        return found
+
+    def __getitem__(self, index: Any) -> Any:
+        """The enumerator's object at an index from 0, as pywin32 has it (`Item`, and a call, count from 1)."""
+        if isinstance(index, int) and member_by_id(self._comobject_, DISPID_NEWENUM) is not None:
+            return list(self)[index]
+        return self(index)
+
+    def __len__(self) -> int:
+        member = find_member(self._comobject_, "Count")
+        if member is None:
+            raise TypeError("This dispatch object does not define a Count method")
+        return int(self._value(self._session_.calls.run(self._comobject_, member, Use.GET)))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CDispatch) and bool(self._comobject_ == other._comobject_)
+
+    def __hash__(self) -> int:
+        return hash(self._comobject_)
+
+    def __int__(self) -> int:
+        return int(self())
+
+    def __str__(self) -> str:
+        try:
+            return str(self())
+        except (TypeError, ComError):
+            return repr(self)
+
+    def __repr__(self) -> str:
+        return f"<COMObject {self._username_}>"
+
+    def __dir__(self) -> list[str]:
+        return [name for name in dir(self._comobject_) if not name.startswith("_")]
+
+
+def Dispatch(IDispatch: Any, userName: str | None = None, *_ignored: Any, **_named: Any) -> CDispatch:
+    """The object of a ProgID, a CLSID, or another such object."""
+    if isinstance(IDispatch, CDispatch):
+        return IDispatch
+    session = current()
+    obj = IDispatch if isinstance(IDispatch, ComObject) else session.create(str(IDispatch), None)
+    return CDispatch(obj, session, userName or (None if isinstance(IDispatch, ComObject) else str(IDispatch)))

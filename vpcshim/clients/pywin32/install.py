@@ -1,0 +1,78 @@
+"""Making the stand-in importable under pywin32's names, and taking it away again."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+
+from vpcshim.clients.calls import Calls, Hook
+from vpcshim.clients.pywin32 import session
+from vpcshim.clients.pywin32.session import Factory, Session
+from vpcshim.com.object import ComObject
+from vpcshim.model.application import CreateObject
+
+_HERE = "vpcshim.clients.pywin32"
+_ALIASES = {
+    "pythoncom": "pythoncom",
+    "pywintypes": "pywintypes",
+    "winerror": "winerror",
+    "win32com.client": "client",
+    "win32com.client.dynamic": "dynamic",
+    "win32com.client.gencache": "gencache",
+    "comtypes.client": "comtypes_client",
+}
+_PACKAGES = ("win32com", "comtypes")
+
+
+def install_pywin32(
+    uri: str | None = None, *, factory: Factory | None = None, hooks: tuple[Hook, ...] = ()
+) -> None:
+    """Make `win32com.client`, `pythoncom`, `pywintypes`, `winerror` and `comtypes.client` importable.
+
+    Args:
+        uri: The server of a script that names none; None: VPCSHIM_URI, else libvirt's default.
+        factory: Makes the applications instead, of a ProgID and the server that the script names.
+        hooks: What sees every call.
+
+    Raises:
+        RuntimeError: pywin32 or comtypes themselves are installed here, or the stand-in is already.
+    """
+    names = (*_PACKAGES, *_ALIASES)
+    there = [name for name in names if name in sys.modules or ("." not in name and _importable(name))]
+    if there:
+        raise RuntimeError(f"{', '.join(there)} can be imported here already: the stand-in does not replace it")
+    session.begin(Session(factory or _default(uri), Calls(*hooks)))
+    packages = {name: ModuleType(name, "vpcshim's stand-in") for name in _PACKAGES}
+    for name, package in packages.items():
+        package.__path__ = []
+        sys.modules[name] = package
+    packages["comtypes"].COMError = importlib.import_module(f"{_HERE}.pywintypes").com_error  # type: ignore[attr-defined]
+    for name, module in _ALIASES.items():
+        sys.modules[name] = importlib.import_module(f"{_HERE}.{module}")
+        package_name, dot, attribute = name.rpartition(".")
+        if dot and package_name in packages:
+            setattr(packages[package_name], attribute, sys.modules[name])
+
+
+def uninstall_pywin32() -> None:
+    """Take the stand-in away again; objects that were handed out go on.
+
+    Raises:
+        NotInstalled: It is not installed.
+    """
+    session.end(session.current())
+    for name in (*_PACKAGES, *_ALIASES):
+        sys.modules.pop(name, None)
+
+
+def _importable(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def _default(uri: str | None) -> Factory:
+    def create(progid: str, server: str | None) -> ComObject:
+        return CreateObject(progid, server or uri)
+
+    return create

@@ -1,0 +1,80 @@
+"""Values on their way between a Python script and a member, as pywin32 converts them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from vpcshim.clients.calls import EMPTY, MISSING
+from vpcshim.com.object import ComObject
+from vpcshim.com.variant import VT, Variant
+
+Wrap = Callable[[ComObject], Any]
+
+
+class VARIANT:
+    """`win32com.client.VARIANT`: a value with the VARTYPE that it is to be passed as."""
+
+    def __init__(self, vt: int, value: Any) -> None:
+        self.varianttype = vt
+        self._value = value
+
+    @property
+    def value(self) -> Any:
+        """The value."""
+        return self._value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return f"win32com.client.VARIANT({self.varianttype!r}, {self._value!r})"
+
+
+class Absent:
+    """`pythoncom.Missing`, `Empty` and `Nothing`: arguments that are no value."""
+
+    def __init__(self, name: str, stands_for: Any) -> None:
+        self._name = name
+        self.stands_for = stands_for
+
+    def __repr__(self) -> str:
+        return f"<pythoncom.{self._name}>"
+
+
+Missing = Absent("Missing", MISSING)
+Empty = Absent("Empty", EMPTY)
+Nothing = Absent("Nothing", None)
+
+
+def to_member(value: Any) -> Any:
+    """A script's argument as `Calls.run` takes it."""
+    if isinstance(value, Absent):
+        return value.stands_for
+    if isinstance(value, VARIANT):
+        return to_member(value.value)
+    if isinstance(value, list | tuple):
+        return tuple(to_member(item) for item in value)
+    return getattr(value, "_comobject_", value)
+
+
+def to_script(value: Variant, wrap: Wrap) -> Any:
+    """What a member handed out, as pywin32 gives it: Decimal, tuples, None for a null object, wrapped objects."""
+    return _plain(value.value, value.vt, wrap)
+
+
+def _plain(value: Any, vt: VT, wrap: Wrap) -> Any:
+    if isinstance(value, ComObject):
+        return wrap(value)
+    if isinstance(value, tuple):
+        return tuple(_plain(item, vt, wrap) for item in value)
+    if vt in (VT.I2, VT.I4, VT.UI1, VT.UI4):
+        return int(value)  # an enumeration's member is a plain number to a script
+    return value
+
+
+def enumerated(iterator: Iterator[Any], wrap: Wrap) -> Iterator[Any]:
+    """The objects of an enumerator, each wrapped."""
+    for item in iterator:
+        yield wrap(item) if isinstance(item, ComObject) else item

@@ -1,0 +1,308 @@
+"""Functions of VBScript that Wine's engine lacks or has wrong, and the two dialogs.
+
+Source: the VBScript language reference.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Any
+
+from vpcshim.clients.calls import EMPTY, MISSING
+from vpcshim.clients.scripting.dates import date_diff, date_part
+from vpcshim.clients.scripting.frames import BadFrame, from_days
+from vpcshim.clients.scripting.objects import HostObject, offered
+from vpcshim.clients.scripting.wscript import Streams
+from vpcshim.com.errors import Failure
+from vpcshim.com.hresult import HRESULT
+from vpcshim.com.object import ComObject
+
+_US_ENGLISH = 1033
+# The letter, the word and the number of each answer to a MsgBox, by the lowest four bits of its buttons.
+_OK, _CANCEL, _ABORT, _RETRY, _IGNORE, _YES, _NO = (
+    ("o", "OK", 1),
+    ("c", "Cancel", 2),
+    ("a", "Abort", 3),
+    ("r", "Retry", 4),
+    ("i", "Ignore", 5),
+    ("y", "Yes", 6),
+    ("n", "No", 7),
+)
+_BUTTONS = {
+    0: (_OK,),
+    1: (_OK, _CANCEL),
+    2: (_ABORT, _RETRY, _IGNORE),
+    3: (_YES, _NO, _CANCEL),
+    4: (_YES, _NO),
+    5: (_RETRY, _CANCEL),
+}
+
+
+def functions(streams: Streams, *, batch: bool) -> dict[str, Callable[..., Any]]:
+    """The functions by the names that scripts know."""
+    dialogs = Dialogs(streams, batch=batch)
+    return {
+        "Join": join,
+        "Filter": filtered,
+        "Round": rounded,
+        "AscW": ascw,
+        "ChrW": chrw,
+        "DateDiff": lambda interval, first, second, *first_day: date_diff(
+            as_text(interval), as_date(first), as_date(second), *map(as_int, first_day[:1])
+        ),
+        "DatePart": lambda interval, day, *first_day: date_part(
+            as_text(interval), as_date(day), *map(as_int, first_day[:2])
+        ),
+        "DateValue": lambda text: as_date(text).replace(hour=0, minute=0, second=0, microsecond=0),
+        "TimeValue": lambda text: as_date(text).replace(year=1899, month=12, day=30),
+        "Escape": lambda text: "".join(map(_escaped, as_text(text))),
+        "Unescape": lambda text: re.sub(
+            r"%u([0-9a-fA-F]{4})|%([0-9a-fA-F]{2})", lambda m: chr(int(m[1] or m[2], 16)), as_text(text)
+        ),
+        "GetLocale": lambda: _US_ENGLISH,
+        "SetLocale": lambda *_: _US_ENGLISH,
+        "MsgBox": dialogs.msgbox,
+        "InputBox": dialogs.inputbox,
+    }
+
+
+# -- what a script's values are as ours ----------------------------------------------------------------------
+
+
+def as_text(value: Any) -> str:
+    """CStr; raises Failure (DISP_E_TYPEMISMATCH)."""
+    if isinstance(value, str):
+        return value
+    if value is EMPTY or value is MISSING:
+        return ""
+    if isinstance(value, bool | Decimal | int):
+        return str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else format(value, ".15G")
+    if isinstance(value, datetime):
+        day = f"{value.month}/{value.day}/{value.year}"
+        clock = f"{value.hour % 12 or 12}:{value:%M:%S} {value:%p}"
+        return (
+            clock
+            if value.date() == datetime(1899, 12, 30).date()
+            else day
+            if not _clock(value)
+            else f"{day} {clock}"
+        )
+    raise _mismatch("a text")
+
+
+def _clock(value: datetime) -> bool:
+    return bool(value.hour or value.minute or value.second)
+
+
+def as_int(value: Any) -> int:
+    """CLng; raises Failure (DISP_E_TYPEMISMATCH)."""
+    if value is EMPTY or value is MISSING:
+        return 0
+    if isinstance(value, bool):
+        return -1 if value else 0
+    try:
+        return round(Decimal(value) if isinstance(value, str) else value)
+    except (TypeError, ValueError, InvalidOperation, OverflowError) as error:
+        raise _mismatch("a number") from error
+
+
+_DATES = ("%m/%d/%Y", "%Y-%m-%d", "%d %B %Y", "%B %d, %Y", "%d-%b-%Y", "%m/%d/%y")
+_CLOCKS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "T%H:%M:%S")
+
+
+def as_date(value: Any) -> datetime:
+    """CDate; raises Failure (DISP_E_TYPEMISMATCH)."""
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, str):
+        text = " ".join(value.split())
+        for clock in _CLOCKS:
+            for day in _DATES:
+                try:
+                    return datetime.strptime(text, day + clock)
+                except ValueError:
+                    pass
+            try:
+                found = datetime.strptime(text, clock.strip()) if clock.startswith(" ") else None
+            except ValueError:
+                found = None
+            if found is not None:
+                return found.replace(year=1899, month=12, day=30)
+        raise _mismatch("a date")
+    if value is EMPTY or isinstance(value, int | float | Decimal):
+        try:
+            return from_days(0.0 if value is EMPTY else float(value))
+        except BadFrame as error:
+            raise _mismatch("a date") from error
+    raise _mismatch("a date")
+
+
+def _mismatch(wanted: str) -> Failure:
+    return Failure(HRESULT.DISP_E_TYPEMISMATCH, f"{wanted} is needed")
+
+
+def _array(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, tuple):
+        raise _mismatch("an array")
+    return value
+
+
+# -- functions -------------------------------------------------------------------------------------------------
+
+
+def join(items: Any, delimiter: Any = " ") -> str:
+    """Join(list[, delimiter])."""
+    return (" " if delimiter is MISSING else as_text(delimiter)).join(map(as_text, _array(items)))
+
+
+def filtered(items: Any, wanted: Any, include: Any = True, compare: Any = 0) -> tuple[str, ...]:
+    """Filter(strings, value[, include[, compare]])."""
+    fold: Callable[[str], str] = str.lower if as_int(compare) == 1 else str
+    keep = include is MISSING or bool(include)
+    text = fold(as_text(wanted))
+    return tuple(item for item in map(as_text, _array(items)) if (text in fold(item)) is keep)
+
+
+def rounded(value: Any, places: Any = 0) -> Any:
+    """Round(expression[, places]): half to even."""
+    digits = as_int(places)
+    if not 0 <= digits <= 22:
+        raise Failure(HRESULT.E_INVALIDARG, f"Round takes 0 to 22 places, not {digits}")
+    if isinstance(value, bool) or value is EMPTY:
+        return as_int(value)
+    if isinstance(value, int):
+        return value
+    try:
+        number = Decimal(repr(value) if isinstance(value, float) else value)
+        result = number.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
+    except (TypeError, ValueError, InvalidOperation) as error:
+        if isinstance(value, float):
+            return value  # more digits than there are to round, or no number
+        raise _mismatch("a number") from error
+    return result if isinstance(value, Decimal) else float(result)
+
+
+def ascw(text: Any) -> int:
+    """AscW(string): the first UTF-16 unit, as VBScript's Integer."""
+    units = as_text(text).encode("utf-16-le", "surrogatepass")
+    if not units:
+        raise Failure(HRESULT.E_INVALIDARG, "AscW needs a character")
+    return int.from_bytes(units[:2], "little", signed=True)
+
+
+def chrw(code: Any) -> str:
+    """ChrW(code)."""
+    number = as_int(code)
+    if not -0x8000 <= number <= 0xFFFF:
+        raise Failure(HRESULT.E_INVALIDARG, f"ChrW takes -32768 to 65535, not {number}")
+    return chr(number & 0xFFFF)
+
+
+def _escaped(char: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9@*_+\-./]", char):
+        return char
+    code = ord(char)
+    if code < 0x100:
+        return f"%{code:02X}"
+    units = char.encode("utf-16-be", "surrogatepass").hex().upper()
+    return "".join(f"%u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+def type_name(obj: Any) -> str:
+    """TypeName of an object."""
+    if obj is None:
+        return "Nothing"
+    if isinstance(obj, ComObject):
+        return obj._interface_
+    return type(obj).__name__ if isinstance(obj, HostObject) else "Object"
+
+
+_KINDS = {
+    0: "Empty",
+    1: "Null",
+    2: "Integer",
+    3: "Long",
+    4: "Single",
+    5: "Double",
+    6: "Currency",
+    7: "Date",
+    8: "String",
+    10: "Error",
+    11: "Boolean",
+    14: "Decimal",
+    17: "Byte",
+    19: "ULong",
+}
+
+
+def kind_name(kind: int) -> str:
+    """TypeName of what is no object, by its VarType."""
+    return "Variant()" if kind & 0x2000 else _KINDS.get(kind, "Unknown")
+
+
+class Dialogs:
+    """MsgBox and InputBox, on the terminal."""
+
+    def __init__(self, streams: Streams, *, batch: bool) -> None:
+        self._streams = streams
+        self._batch = batch
+
+    def _ask(self, what: str, text: str) -> str | None:
+        if self._batch:
+            raise Failure(HRESULT.E_ABORT, f"{what} asks somebody, and under --batch nobody is there")
+        self._streams.stdout.write(text)
+        self._streams.stdout.flush()
+        line = self._streams.stdin.readline()
+        return line.rstrip("\r\n") if line else None
+
+    def msgbox(self, prompt: Any, buttons: Any = 0, title: Any = "", *_help: Any) -> int:
+        """MsgBox(prompt[, buttons[, title]]): the number of the button."""
+        number = as_int(buttons)
+        choices = _BUTTONS.get(number & 0xF, (_OK,))
+        text = f"{as_text(title)}: {as_text(prompt)}" if as_text(title) else as_text(prompt)
+        default = choices[min((number >> 8) & 3, len(choices) - 1)]
+        shown = "/".join(f"[{word[0]}]{word[1:]}" for _, word, _ in choices)
+        while True:
+            line = self._ask("MsgBox", f"{text}\n{shown} ({default[1]}): ")
+            if line is None:
+                raise Failure(HRESULT.E_ACCESSDENIED, "MsgBox asks somebody, and standard input has ended")
+            if not line.strip():
+                return default[2]
+            for letter, word, answer in choices:
+                if line.strip().lower() in (letter, word.lower()):
+                    return answer
+
+    def inputbox(self, prompt: Any, title: Any = "", default: Any = "", *_place: Any) -> str:
+        """InputBox(prompt[, title[, default]]): what was typed; "" when standard input has ended."""
+        head = f"{as_text(title)}: " if as_text(title) else ""
+        tail = f" ({as_text(default)})" if as_text(default) else ""
+        line = self._ask("InputBox", f"{head}{as_text(prompt)}{tail}: ")
+        return "" if line is None else line or as_text(default)
+
+
+class Network(HostObject):
+    """WScript.Network, as far as it tells who and where we are (Wine's tells only the user)."""
+
+    source = "WSHNetwork.Network"
+
+    @offered("ComputerName", prop=True)
+    def computer(self) -> str:
+        """The name of this host."""
+        return socket.gethostname()
+
+    @offered("UserName", prop=True, default=True)
+    def user(self) -> str:
+        """The user's name."""
+        return getpass.getuser()
+
+    @offered("UserDomain", prop=True)
+    def domain(self) -> str:
+        """The name of this host: users are known to it alone."""
+        return socket.gethostname()

@@ -1,0 +1,381 @@
+"""One run of a script: serves the host's requests until the script has ended, and asks the host in turn."""
+
+from __future__ import annotations
+
+import hmac
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vpcshim.clients.calls import Calls, Use, member_by_id
+from vpcshim.clients.hooks.strict import Fatal
+from vpcshim.clients.scripting.channel import Channel
+from vpcshim.clients.scripting.frames import (
+    SECRET_SIZE,
+    VERSION,
+    BadFrame,
+    Enumeration,
+    Failed,
+    Kind,
+    Reader,
+    Remote,
+    Writer,
+)
+from vpcshim.clients.scripting.handles import Handles
+from vpcshim.clients.scripting.language import JSCRIPT
+from vpcshim.clients.scripting.objects import HostObject
+from vpcshim.com.dispatch import DISPID_NEWENUM
+from vpcshim.com.errors import ComError, Failure, com_error
+from vpcshim.com.hresult import HRESULT
+from vpcshim.com.object import ComObject, unknown_name
+from vpcshim.com.variant import VT, Variant
+
+_PUT = 4 | 8
+_VISIBLE = 2  # SCRIPTITEM_ISVISIBLE
+_MOST_ITEMS = 1 << 20
+MAX_NESTING = 64
+
+
+class Broken(BaseException):
+    """An error in a procedure that an event called; the engine has reported it, and it ends the script."""
+
+
+class Quit(BaseException):
+    """The script called WScript.Quit; no `Exception`, since nothing on the way is to hold it up."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptError:
+    """What the script engine says of the error that ended the script.
+
+    Attributes:
+        line: From 1; 0 where the engine does not say.
+        column: From 1.
+        scode: The error's number.
+        source: Who raised it.
+        description: What the engine or the object says of it.
+        text: The line of the script.
+        failure: The failure of ours that the script ran into, where it was one.
+    """
+
+    line: int
+    column: int
+    scode: int
+    source: str
+    description: str
+    text: str
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a script ended: its exit code where it chose one, the error where one ended it."""
+
+    code: int | None = None
+    error: ScriptError | None = None
+    fatal: Fatal | None = None
+
+
+class Session:
+    """The server's side of one channel.
+
+    Args:
+        channel: The channel.
+        secret: What the host has to greet with.
+        calls: Runs the script's calls.
+        engine: VBSCRIPT or JSCRIPT.
+    """
+
+    def __init__(self, channel: Channel, secret: bytes, calls: Calls, engine: int) -> None:
+        self._channel = channel
+        self._secret = secret
+        self._calls = calls
+        self._engine = engine
+        self._handles = Handles()
+        self._error: ScriptError | None = None
+        self._failure: Failure | None = None
+        self._fatal: Fatal | None = None
+        self._nesting = 0
+        self._greeted = False
+
+    # -- the run -------------------------------------------------------------------------------------------
+
+    def run(self, name: str, prelude: str, text: str, names: Mapping[str, HostObject]) -> Outcome:
+        """Serve the host until its script has ended.
+
+        Args:
+            name: The script's name, for the engine.
+            prelude: What the engine runs first.
+            text: What the engine is given.
+            names: The global names of the script.
+
+        Raises:
+            HostGone: The host ended before its script did.
+            BadFrame: It sent what is no frame.
+        """
+        kind, payload = self._channel.receive()
+        if kind is not Kind.HELLO:
+            raise BadFrame("the host does not greet")
+        self._check_greeting(Reader(payload))
+        start = Writer(Kind.START, self._handles.hand)
+        start.u8(self._engine)
+        start.text(name)
+        start.text(prelude)
+        start.text(text)
+        start.u16(len(names))
+        for known, obj in names.items():
+            start.text(known)
+            start.u32(_VISIBLE)
+            start.value(obj)
+        self._channel.send(start.frame())
+        try:
+            while True:
+                kind, payload = self._channel.receive()
+                if kind is Kind.DONE:
+                    return Outcome(None, self._error, self._fatal)
+                self._serve(kind, payload)
+        except Quit as ended:
+            self._quit(ended.code)
+            return Outcome(ended.code, None, self._fatal)
+        except Broken:
+            self._quit(1)
+            return Outcome(None, self._error, self._fatal)
+        except Fatal as fatal:
+            self._quit(1)
+            return Outcome(None, None, fatal)
+
+    def _check_greeting(self, greeting: Reader) -> None:
+        version, secret = greeting.u32(), greeting.raw(SECRET_SIZE)
+        if not hmac.compare_digest(secret, self._secret):
+            raise BadFrame("the host does not know this run's secret")
+        if version != VERSION:
+            raise BadFrame(f"the host speaks version {version} of the protocol, not {VERSION}: have it built again")
+
+    def _quit(self, code: int) -> None:
+        told = Writer(Kind.QUIT)
+        told.u32(code & 0xFFFF_FFFF)
+        self._channel.send(told.frame())
+
+    # -- what the host asks --------------------------------------------------------------------------------
+
+    def _serve(self, kind: Kind, payload: bytes) -> None:
+        request = Reader(payload, self._handles.find)
+        if kind is Kind.INVOKE:
+            self._invoke(request)
+        elif kind is Kind.NAMES:
+            self._names(request)
+        elif kind is Kind.RELEASE:
+            for handle in request.handles():
+                self._handles.release(handle)
+        elif kind is Kind.ERROR:
+            place = request.u32(), request.u32(), request.i32()
+            self._error = ScriptError(*place, request.text(), request.text(), request.text(), self._failure)
+        else:
+            raise BadFrame(f"a host does not send {kind.name}")
+
+    def _object(self, request: Reader) -> Any:
+        return self._handles.get(request.u64())
+
+    def _names(self, request: Reader) -> None:
+        obj, name = self._object(request), request.text()
+        self._not_after_fatal()
+        self._failure = None
+        dispid: int | None = None
+        try:
+            if isinstance(obj, ComObject):
+                member = self._calls.find(obj, name)
+                dispid = None if member is None else member.dispids[obj._product_]
+                self._failure = unknown_name(obj, name) if member is None else None
+            elif isinstance(obj, HostObject):
+                dispid = obj.id_of(name)
+        except Fatal as fatal:
+            self._fatal = fatal
+        answer = Writer(Kind.NAMED)
+        answer.i32(HRESULT.S_OK if dispid is not None else HRESULT.DISP_E_UNKNOWNNAME)
+        answer.i32(-1 if dispid is None else _signed(dispid))
+        self._channel.send(answer.frame())
+
+    def _invoke(self, request: Reader) -> None:
+        code: int = HRESULT.S_OK
+        obj = self._object(request)
+        dispid, flags, args = request.i32(), request.u16(), request.values()
+        self._not_after_fatal()
+        self._failure = None
+        if isinstance(obj, ComObject):
+            code, value = self._call(obj, dispid, flags, args)
+        elif isinstance(obj, HostObject):
+            value = self._offered(obj, dispid, flags, args)
+        else:
+            value = Failed(HRESULT.DISP_E_EXCEPTION, HRESULT.E_HANDLE, "vpcshim", "no such object")
+        answer = self._writer(Kind.RESULT)
+        answer.result(value, code)
+        self._channel.send(answer.frame())
+
+    def _not_after_fatal(self) -> None:
+        """Under --strict, a script that goes on after a failure (a `try` of JScript) is ended."""
+        if self._fatal is not None:
+            raise self._fatal
+
+    def _call(self, obj: ComObject, dispid: int, flags: int, args: tuple[Any, ...]) -> tuple[int, Any]:
+        member = member_by_id(obj, dispid)
+        if member is None:
+            return HRESULT.S_OK, self._failed(Failure(HRESULT.DISP_E_MEMBERNOTFOUND, _NO_MEMBER), obj._source_)
+        use = Use.PUT if flags & _PUT else Use.GET if member.kind == "property" else Use.CALL
+        try:
+            result = self._calls.run(obj, member, use, args)
+        except Fatal as fatal:
+            self._fatal = fatal
+            return HRESULT.S_OK, self._failed(fatal.failure, obj._source_)
+        if result.failure is not None:
+            return HRESULT.S_OK, self._failed(result.failure, obj._source_)
+        value: Any = result.value
+        if dispid == DISPID_NEWENUM:
+            value = Enumeration(tuple(itertools.islice(iter(value.value), _MOST_ITEMS)))
+        return result.code, value
+
+    def _offered(self, obj: HostObject, dispid: int, flags: int, args: tuple[Any, ...]) -> Any:
+        try:
+            value = obj.invoke(dispid, flags, args)
+        except Failure as failure:
+            return self._failed(failure, obj.source)
+        except ComError as error:
+            return Failed(HRESULT.DISP_E_EXCEPTION, error.scode, _source_of(error, obj.source), error.description)
+        except Fatal as fatal:
+            self._fatal = fatal
+            return self._failed(fatal.failure, obj.source)
+        if dispid == DISPID_NEWENUM:
+            return Enumeration(tuple(value))
+        return Variant(VT.EMPTY) if value is None else value
+
+    def _failed(self, failure: Failure, source: str) -> Failed:
+        self._failure = failure
+        error = com_error(failure, source)
+        if self._engine == JSCRIPT and error.hresult in _JSCRIPT_ERRORS:
+            # Wine's JScript has no texts for these; they are those of Microsoft's.
+            number, text = _JSCRIPT_ERRORS[error.hresult]
+            return Failed(HRESULT.DISP_E_EXCEPTION, number - (1 << 32), "Microsoft JScript runtime error", text)
+        return Failed(error.hresult, error.scode, source, error.description)
+
+    # -- what is asked of the host -------------------------------------------------------------------------
+
+    def _writer(self, kind: Kind) -> Writer:
+        return Writer(kind, self._handles.hand, doubles=self._engine == JSCRIPT)
+
+    def _ask(self, request: Writer) -> Any:
+        """Send a request, serve what comes until its answer does; raises ComError for a failure."""
+        if self._nesting >= MAX_NESTING:
+            raise Failure(HRESULT.E_OUTOFMEMORY, f"{MAX_NESTING} calls are nested in each other")
+        self._nesting += 1
+        try:
+            self._channel.send(request.frame())
+            while True:
+                kind, payload = self._channel.receive()
+                if kind is Kind.RESULT:
+                    value = Reader(payload, self._handles.find).result()
+                    break
+                self._serve(kind, payload)
+        finally:
+            self._nesting -= 1
+        if isinstance(value, Failed):
+            info = (0, value.source, value.description, None, 0, value.scode)
+            raise ComError(value.hresult, value.description or None, info if value.scode else None)
+        return value
+
+    def call_script(self, name: str, args: tuple[Any, ...]) -> Any:
+        """Call a procedure of the script.
+
+        Raises:
+            ComError: It failed; DISP_E_UNKNOWNNAME when there is none of that name.
+        """
+        request = self._writer(Kind.CALL)
+        request.text(name)
+        request.values(args)
+        return self._ask(request)
+
+    def call_object(
+        self, obj: Remote, name: str, args: tuple[Any, ...] = (), flags: int = 3, dispid: int = 0
+    ) -> Any:
+        """Call a member of an object of the host's process, or with the name "" the DISPID; raises ComError."""
+        request = self._writer(Kind.LOCAL)
+        request.u64(obj.id)
+        request.i32(dispid)
+        request.u16(flags)
+        request.text(name)
+        request.values(args)
+        return self._ask(request)
+
+    def create(self, progid: str) -> Any:
+        """An object of a class that the host's side has; raises ComError."""
+        return self._with_text(Kind.CREATE, progid)
+
+    def get(self, moniker: str) -> Any:
+        """An object by its moniker, where the host's side knows it; raises ComError."""
+        return self._with_text(Kind.GET, moniker)
+
+    def parse(self, text: str, *, expression: bool) -> Any:
+        """Let the engine take more text, in the script's global scope; raises ComError."""
+        request = Writer(Kind.PARSE)
+        request.u32(0x20 if expression else 0x2)
+        request.text(text)
+        return self._ask(request)
+
+    def _with_text(self, kind: Kind, text: str) -> Any:
+        request = Writer(kind)
+        request.text(text)
+        return self._ask(request)
+
+    def wait(self, seconds: float, pump: Callable[[float], int] | None) -> None:
+        """Let time go by for a script that sleeps; `pump` lets events reach it for at most so many seconds.
+
+        Raises:
+            HostGone: The host ended meanwhile.
+            Broken: An event's procedure failed.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            left = max(0.0, end - time.monotonic())
+            if self._channel.stirs(left if pump is None else 0):
+                # The host is waiting for us: all that can be told now is that it has gone.
+                self._channel.receive()
+                raise BadFrame("the host speaks out of turn")
+            if pump is not None:
+                pump(min(left, _TICK))
+            if left <= 0:
+                return
+
+    def event(self, name: str, args: tuple[Any, ...]) -> None:
+        """Call the script's procedure for an event, where it has one; raises Broken when that fails."""
+        try:
+            self.call_script(name, args)
+        except ComError as error:
+            if error.hresult == HRESULT.DISP_E_UNKNOWNNAME:
+                return
+            if self._error is None:
+                self._error = ScriptError(0, 0, error.scode, name, error.description, "", self._failure)
+            raise Broken from error
+
+
+_TICK = 0.1
+_JSCRIPT_ERRORS: dict[int, tuple[int, str]] = {
+    HRESULT.DISP_E_OVERFLOW: (0x800A_0006, "Overflow"),
+    HRESULT.DISP_E_BADINDEX: (0x800A_0009, "Subscript out of range"),
+    HRESULT.DISP_E_TYPEMISMATCH: (0x800A_000D, "Type mismatch"),
+    HRESULT.DISP_E_MEMBERNOTFOUND: (0x800A_01B6, "Object doesn't support this property or method"),
+    HRESULT.DISP_E_PARAMNOTOPTIONAL: (0x800A_01C1, "Argument not optional"),
+    HRESULT.DISP_E_BADPARAMCOUNT: (0x800A_01C2, "Wrong number of arguments or invalid property assignment"),
+}
+_NO_MEMBER = "the interface has no such member"
+
+
+def _signed(dispid: int) -> int:
+    return dispid - 0x1_0000_0000 if dispid > 0x7FFF_FFFF else dispid
+
+
+def _source_of(error: ComError, otherwise: str) -> str:
+    return (error.excepinfo and error.excepinfo[1]) or otherwise

@@ -1,0 +1,399 @@
+"""WScript, WScript.Arguments and the three streams: what Windows Script Host gives a script.
+
+Source: the Windows Script Host reference.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from vpcshim.clients.scripting.objects import HostObject, offered
+from vpcshim.com.errors import Failure
+from vpcshim.com.hresult import HRESULT
+
+# What Windows Script Host of Windows Server 2003 R2 and later says of itself.
+_VERSION = "5.6"
+_BUILD = 8827
+_LONGEST_SLEEP = 0x7FFF_FFFF
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Where the script reads and writes."""
+
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+
+
+class Host:
+    """What WScript needs of the session; `scripting.run` wires it."""
+
+    create: Callable[[str, str | None, str], Any]
+    get: Callable[[str, str | None, str], Any]
+    connect: Callable[[Any, str], None]
+    disconnect: Callable[[Any], None]
+    sleep: Callable[[float], None]
+    quit: Callable[[int], None]
+
+
+class WScript(HostObject):
+    """The object WScript."""
+
+    source = "WScript"
+
+    def __init__(self, script: Path, args: Sequence[str], streams: Streams, host: Host, *, batch: bool) -> None:
+        self._script = script
+        self._arguments = Arguments(tuple(args))
+        self._streams = streams
+        self._host = host
+        self._interactive = not batch
+        self._stdin = InStream(streams.stdin, streams.stdout)
+        self._stdout = OutStream(streams.stdout)
+        self._stderr = OutStream(streams.stderr)
+        self._timeout = 0
+
+    @offered("Name", prop=True, default=True)
+    def name(self) -> str:
+        """What the host is called."""
+        return "Windows Script Host"
+
+    @offered("Application", prop=True)
+    def application(self) -> HostObject:
+        """This object."""
+        return self
+
+    @offered("Version", prop=True)
+    def version(self) -> str:
+        """The version of Windows Script Host whose objects these are."""
+        return _VERSION
+
+    @offered("BuildVersion", prop=True)
+    def build(self) -> int:
+        """Its build."""
+        return _BUILD
+
+    @offered("Path", prop=True)
+    def path(self) -> str:
+        """The folder of the host, as the script engine's side sees it."""
+        return "C:\\windows\\system32"
+
+    @offered("FullName", prop=True)
+    def full_name(self) -> str:
+        """The host itself; scripts look at its end to see whether they run under cscript."""
+        return "C:\\windows\\system32\\cscript.exe"
+
+    @offered("ScriptName", prop=True)
+    def script_name(self) -> str:
+        """The script's file name."""
+        return self._script.name
+
+    @offered("ScriptFullName", prop=True)
+    def script_full_name(self) -> str:
+        """The script's path, as Windows programs reach it: Z: is the root folder."""
+        return windows_path(self._script)
+
+    @offered("Interactive", prop=True)
+    def interactive(self) -> bool:
+        """Whether somebody may be asked."""
+        return self._interactive
+
+    def put_interactive(self, value: Any) -> None:
+        """Ask nobody from now on, or ask again."""
+        self._interactive = bool(value)
+
+    @offered("Timeout", prop=True)
+    def timeout(self) -> int:
+        """Seconds after which the script is to be ended; kept for the script, 0 for never."""
+        return self._timeout
+
+    @offered("Arguments", prop=True)
+    def arguments(self, *index: Any) -> Any:
+        """The script's arguments; with an index, one of them."""
+        return self._arguments.item(*index) if index else self._arguments
+
+    @offered("StdIn", prop=True)
+    def stdin(self) -> HostObject:
+        """Standard input."""
+        return self._stdin
+
+    @offered("StdOut", prop=True)
+    def stdout(self) -> HostObject:
+        """Standard output."""
+        return self._stdout
+
+    @offered("StdErr", prop=True)
+    def stderr(self) -> HostObject:
+        """Standard error."""
+        return self._stderr
+
+    @offered("Echo", text=True)
+    def echo(self, *texts: str) -> None:
+        """Write the arguments to standard output, with blanks in between."""
+        self._stdout.write(" ".join(texts) + "\n")
+
+    @offered("Sleep")
+    def sleep(self, milliseconds: Any) -> None:
+        """Wait; events reach the script meanwhile."""
+        if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
+            raise Failure(HRESULT.DISP_E_TYPEMISMATCH, "Sleep takes a number of milliseconds")
+        if not 0 <= milliseconds <= _LONGEST_SLEEP:
+            raise Failure(HRESULT.E_INVALIDARG, f"Sleep takes 0 to {_LONGEST_SLEEP} milliseconds")
+        self._streams.stdout.flush()
+        self._host.sleep(milliseconds / 1000)
+
+    @offered("Quit")
+    def quit(self, code: Any = 0) -> None:
+        """End the script with an exit code."""
+        self._host.quit(int(code) if isinstance(code, int | float) else 0)
+
+    @offered("CreateObject")
+    def create(self, progid: Any, prefix: Any = "") -> Any:
+        """An object of a class; with a prefix, its events call the procedures whose names begin with it."""
+        return self._host.create(str(progid), None, _text(prefix))
+
+    @offered("GetObject")
+    def get(self, path: Any, progid: Any = None, prefix: Any = "") -> Any:
+        """An object that a file or a moniker stands for."""
+        return self._host.get(_text(path), None if progid is None else str(progid), _text(prefix))
+
+    @offered("ConnectObject")
+    def connect(self, obj: Any, prefix: Any) -> None:
+        """Let an object's events call the procedures whose names begin with the prefix."""
+        self._host.connect(obj, _text(prefix))
+
+    @offered("DisconnectObject")
+    def disconnect(self, obj: Any) -> None:
+        """Take no more events of an object."""
+        self._host.disconnect(obj)
+
+
+class Arguments(HostObject):
+    """WScript.Arguments."""
+
+    source = "WScript.Arguments"
+
+    def __init__(self, args: tuple[str, ...]) -> None:
+        self._args = args
+
+    @offered("Item", prop=True, default=True)
+    def item(self, index: Any) -> str:
+        """The argument at an index from 0."""
+        number = _index(index)
+        if not 0 <= number < len(self._args):
+            raise Failure(HRESULT.DISP_E_BADINDEX, f"there is no argument {number}: {len(self._args)} were given")
+        return self._args[number]
+
+    @offered("Count", prop=True)
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._args)
+
+    @offered("Length", prop=True)
+    def length(self) -> int:
+        """The same, for JScript."""
+        return len(self._args)
+
+    @offered("_NewEnum", prop=True, enumerates=True)
+    def each(self) -> Iterator[str]:
+        """What For Each asks for."""
+        return iter(self._args)
+
+    @offered("Named", prop=True)
+    def named(self, *name: Any) -> Any:
+        """Those of the form /name:value; with a name, one of them."""
+        named = Named(self._args)
+        return named.item(*name) if name else named
+
+    @offered("Unnamed", prop=True)
+    def unnamed(self, *index: Any) -> Any:
+        """The others; with an index, one of them."""
+        unnamed = Arguments(tuple(argument for argument in self._args if not argument.startswith("/")))
+        return unnamed.item(*index) if index else unnamed
+
+    @offered("ShowUsage")
+    def show_usage(self) -> None:
+        """Show nothing: a script's usage stands in .wsf files, which are not run here."""
+
+
+class Named(HostObject):
+    """WScript.Arguments.Named: /name, /name:value, /name+ and /name-."""
+
+    source = "WScript.Arguments"
+
+    def __init__(self, args: tuple[str, ...]) -> None:
+        self._values: dict[str, Any] = {}
+        self._names: list[str] = []
+        for argument in args:
+            if not argument.startswith("/"):
+                continue
+            name, colon, value = argument[1:].partition(":")
+            given: Any = value if colon else None
+            if not colon and name.endswith(("+", "-")):
+                name, given = name[:-1], name.endswith("+")
+            if name.lower() not in self._values:
+                self._names.append(name)
+            self._values.setdefault(name.lower(), given)
+
+    @offered("Item", prop=True, default=True)
+    def item(self, name: Any) -> Any:
+        """The value of a name in any case; Empty where it has none or is not given."""
+        return self._values.get(_text(name).lower())
+
+    @offered("Exists")
+    def exists(self, name: Any) -> bool:
+        """Whether the name is given."""
+        return _text(name).lower() in self._values
+
+    @offered("Count", prop=True)
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._names)
+
+    @offered("Length", prop=True)
+    def length(self) -> int:
+        """The same, for JScript."""
+        return len(self._names)
+
+    @offered("_NewEnum", prop=True, enumerates=True)
+    def each(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._names)
+
+
+class OutStream(HostObject):
+    """A text stream that is written."""
+
+    source = "TextStream"
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @offered("Write", text=True)
+    def write(self, text: str) -> None:
+        """Write a text."""
+        self._stream.write(text.replace("\r\n", "\n"))
+
+    @offered("WriteLine", text=True)
+    def write_line(self, text: str = "") -> None:
+        """Write a line."""
+        self.write(text + "\n")
+
+    @offered("WriteBlankLines")
+    def write_blank_lines(self, count: Any) -> None:
+        """Write so many empty lines."""
+        self.write("\n" * min(max(_index(count), 0), 1 << 16))
+
+    @offered("Close")
+    def close(self) -> None:
+        """Write out what is kept; the stream stays open, it is the caller's."""
+        self._stream.flush()
+
+
+class InStream(HostObject):
+    """A text stream that is read."""
+
+    source = "TextStream"
+
+    def __init__(self, stream: TextIO, before: TextIO) -> None:
+        self._stream = stream
+        self._before = before
+        self._ahead = ""
+        self._line = 1
+        self._column = 1
+
+    def _fill(self) -> bool:
+        if not self._ahead:
+            self._before.flush()
+            self._ahead = self._stream.readline()
+        return bool(self._ahead)
+
+    def _taken(self, text: str) -> str:
+        newline = text.rfind("\n")
+        self._line += text.count("\n")
+        self._column = len(text) - newline if newline >= 0 else self._column + len(text)
+        return text
+
+    def _need(self) -> None:
+        if not self._fill():
+            raise Failure(HRESULT.E_UNEXPECTED, "Input past end of file")
+
+    @offered("AtEndOfStream", prop=True)
+    def at_end(self) -> bool:
+        """Whether nothing is left."""
+        return not self._fill()
+
+    @offered("AtEndOfLine", prop=True)
+    def at_end_of_line(self) -> bool:
+        """Whether the next character ends the line."""
+        return not self._fill() or self._ahead[0] in "\r\n"
+
+    @offered("Line", prop=True)
+    def line(self) -> int:
+        """The number of the line, from 1."""
+        return self._line
+
+    @offered("Column", prop=True)
+    def column(self) -> int:
+        """The number of the column, from 1."""
+        return self._column
+
+    @offered("ReadLine")
+    def read_line(self) -> str:
+        """The rest of the line, without its end."""
+        self._need()
+        text, self._ahead = self._ahead, ""
+        return self._taken(text).rstrip("\r\n")
+
+    @offered("ReadAll")
+    def read_all(self) -> str:
+        """All that is left."""
+        self._need()
+        text, self._ahead = self._ahead + self._stream.read(), ""
+        return self._taken(text)
+
+    @offered("Read")
+    def read(self, count: Any) -> str:
+        """So many characters, or as many as are left."""
+        wanted = max(_index(count), 0)
+        self._need()
+        text = io.StringIO()
+        while wanted and self._fill():
+            part, self._ahead = self._ahead[:wanted], self._ahead[wanted:]
+            wanted -= text.write(part)
+        return self._taken(text.getvalue())
+
+    @offered("Skip")
+    def skip(self, count: Any) -> None:
+        """Pass over so many characters."""
+        self.read(count)
+
+    @offered("SkipLine")
+    def skip_line(self) -> None:
+        """Pass over the rest of the line."""
+        self.read_line()
+
+    @offered("Close")
+    def close(self) -> None:
+        """Nothing to do: the stream is the caller's."""
+
+
+def windows_path(path: Path) -> str:
+    """A path of this machine as the script engine's side reaches it."""
+    return "Z:" + str(path.resolve()).replace("/", "\\")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _index(value: Any) -> int:
+    if isinstance(value, int | float):
+        return round(value)
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    raise Failure(HRESULT.DISP_E_TYPEMISMATCH, "a number is needed")

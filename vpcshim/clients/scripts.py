@@ -1,0 +1,125 @@
+"""Running a script in VBScript or JScript: through Wine's script engines, with our objects behind its calls.
+
+Exit codes: what the script gave WScript.Quit, else 0; 1, an error ended the script (or --strict did); 2, it was
+refused before it ran; 70, the script engine ended before the script did.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+from vpcshim.clients.calls import Calls, Hook
+from vpcshim.clients.hooks.strict import Strict
+from vpcshim.clients.scripting import language
+from vpcshim.clients.scripting.channel import HostGone
+from vpcshim.clients.scripting.frames import BadFrame
+from vpcshim.clients.scripting.globals import FUNCTIONS, Factory, Script
+from vpcshim.clients.scripting.session import Outcome, ScriptError, Session
+from vpcshim.clients.scripting.wscript import Streams
+from vpcshim.clients.text import NotText, read_script
+from vpcshim.clients.wine.installation import NoWine
+from vpcshim.clients.wine.process import HostProcess
+from vpcshim.com.errors import describe_code
+from vpcshim.com.hresult import HRESULT
+
+FAILED, REFUSED, CRASHED = 1, 2, 70
+ENGINES = {".vbs": 0, ".js": 1}
+
+
+def run_script(
+    script: Path,
+    args: tuple[str, ...],
+    application_factory: Factory,
+    hooks: tuple[Hook, ...] = (),
+    *,
+    batch: bool = False,
+) -> int:
+    """Run a script, and return its exit code. What ends it is told on stderr, as `file(line, column): error`.
+
+    Args:
+        script: The file; `.vbs` or `.js` says which engine.
+        args: Its arguments.
+        application_factory: Makes its applications, from a ProgID and the name of a server.
+        hooks: What sees its calls.
+        batch: Whether nobody is there to answer MsgBox and InputBox.
+    """
+    try:
+        text = read_script(script)
+    except NotText as error:
+        return _refused(script, str(error))
+    except OSError as error:
+        return _refused(script, error.strerror or str(error))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    engine = ENGINES[script.suffix.lower()]
+    try:
+        prepared = language.prepare(engine, text, FUNCTIONS, strict=any(isinstance(hook, Strict) for hook in hooks))
+        host = HostProcess()
+    except language.Refused as error:
+        print(f"{script}{error}", file=sys.stderr)
+        return REFUSED
+    except NoWine as error:
+        return _refused(script, str(error))
+    with host:
+        calls = Calls(*hooks)
+        session = Session(host.channel, host.secret, calls, engine)
+        asked = Script(session, calls, application_factory)
+        names = asked.names(script, args, Streams(sys.stdin, sys.stdout, sys.stderr), batch=batch)
+        try:
+            outcome = session.run(script.name, prepared.prelude, prepared.text, names)
+        except (HostGone, BadFrame) as error:
+            sys.stdout.flush()
+            words = host.last_words()
+            print(f"{script}: the script engine failed: {error}{': ' if words else ''}{words}", file=sys.stderr)
+            return CRASHED
+        finally:
+            asked.close()
+    sys.stdout.flush()
+    return _told(script, outcome, prepared)
+
+
+def _refused(script: Path, why: str) -> int:
+    print(f"vpcshim: {script}: {why}", file=sys.stderr)
+    return REFUSED
+
+
+def _told(script: Path, outcome: Outcome, prepared: language.Prepared) -> int:
+    error = outcome.error
+    where = str(script)
+    if error is not None and error.line:
+        line, column = prepared.place(error.line, error.column)
+        where = f"{script}({line}, {column})"
+    if outcome.fatal is not None:
+        print(f"{where}: ended by --strict: {outcome.fatal}", file=sys.stderr)
+        return FAILED
+    if error is not None:
+        print(f"{where}: {described(error)}", file=sys.stderr)
+        return FAILED
+    return 0 if outcome.code is None else outcome.code & 0xFF
+
+
+def described(error: ScriptError) -> str:
+    """What ended a script, in one line: our own failure by its name, else what the engine says."""
+    failure = error.failure
+    if failure is not None and (error.scode == failure.code or failure.code in _BY_ENGINE):
+        return f"{describe_code(failure.code)}: {failure.description}"
+    number = error.scode & 0xFFFF_FFFF
+    if error.description:
+        shown = number & 0xFFFF if number >> 16 == _VB_ERRORS else f"0x{number:08X}"
+        return f"{error.description} ({error.source or 'the script'}, error {shown})"
+    known = _TEXTS.get(number)
+    if known is not None:
+        return f"{known} (0x{number:08X})"
+    guess = "syntax that the engine does not know" if "compilation" in error.source else _GUESS
+    return f"{describe_code(error.scode)}, for which Wine's script engine gives no reason: {guess}"
+
+
+# The upper half of the numbers that VBScript counts its own errors in: Err.Number is the lower one.
+_VB_ERRORS = 0x800A
+# The engine has texts and numbers of its own for these.
+_BY_ENGINE = frozenset(code for code in HRESULT if code.name.startswith("DISP_E_"))
+_TEXTS = {0x8002_0012: "Division by zero"}
+_GUESS = "a variable that is not there (Option Explicit), or something that the engine lacks"

@@ -1,0 +1,41 @@
+"""The text of a script file, in whichever encoding its author's editor left it."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LARGEST = 16 << 20
+
+
+class NotText(Exception):
+    """The file is no text; the message says why."""
+
+
+def read_script(path: Path) -> str:
+    """The text: UTF-16 or UTF-8 where the file says so, else UTF-8, else Windows-1252, as Windows would have it.
+
+    Raises:
+        OSError: The file cannot be read.
+        NotText: It is larger than a script is, or holds what no text does.
+    """
+    with path.open("rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise NotText(f"larger than {_LARGEST >> 20} MiB, which no script is")
+    encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
+    try:
+        text = data.decode(encoding or "utf-8")
+    except UnicodeDecodeError as error:
+        if encoding is not None:
+            raise NotText(f"not the {encoding} that its first bytes say: {error.reason}") from error
+        # Windows-1252 as browsers and Windows read it: the five bytes it leaves open stand for themselves.
+        text = "".join(bytes((byte,)).decode("cp1252", "replace") if byte > 0x7F else chr(byte) for byte in data)
+    if "\0" in text:
+        raise NotText("it holds NUL characters, which no script does")
+    return text
