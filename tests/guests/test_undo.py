@@ -515,6 +515,98 @@ def test_an_image_that_somebody_else_put_in_stays(
     assert leftovers(tmp_path) == []
 
 
+def written_over(domain: Any, connection: Any, image: Path, text: str) -> Path:
+    """The overlay of vda, after somebody else (`virsh blockcommit`) led the disk back and its guest went on."""
+    overlay = overlays.undo_disks(domain)["vda"]
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -q -P 90 0 64k", overlay], check=True, timeout=60)
+    connection.defineXML(domain.XMLDesc(2).replace(f"<source file='{overlay}'", f"<source file='{image}'"))
+    connection.defineXML(domain.XMLDesc(2).replace("type='qcow2'", "type='raw'"))
+    with image.open("r+b") as file:
+        file.write(text.encode())
+    return overlay
+
+
+def test_what_others_merged_is_not_merged_again_over_what_was_written_since(
+    define: Callable[[str], Any], connection: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = make_image(tmp_path, "raw")
+    domain = define(Disk("vda", image).xml())
+    overlays.begin(domain)
+    overlay = written_over(domain, connection, image, "newer than the overlay")
+    overlays.merge(domain, qemuimg.Job())
+    assert image.read_bytes().startswith(b"newer than the overlay")
+    assert overlay.exists(), "nobody asked for it to be deleted"
+    assert f"undo disk {overlay} was not what it used" in caplog.text
+    assert overlays.undo_disks(domain) == {}
+
+
+def test_a_disk_that_lost_its_undo_disk_gets_another(
+    define: Callable[[str], Any], connection: Any, tmp_path: Path
+) -> None:
+    image = make_image(tmp_path, "raw")
+    domain = define(Disk("vda", image).xml())
+    overlays.begin(domain)
+    old = written_over(domain, connection, image, "newer")
+    overlays.begin(domain)
+    new = overlays.undo_disks(domain)["vda"]
+    assert new != old
+    assert f"<source file='{new}'" in domain.XMLDesc(2)
+
+
+def test_a_merge_of_a_rebased_overlay_is_not_begun(define: Callable[[str], Any], tmp_path: Path) -> None:
+    image, other = make_image(tmp_path, "raw"), make_image(tmp_path, "raw", "other")
+    domain = define(Disk("vda", image).xml())
+    overlays.begin(domain)
+    overlay = overlays.undo_disks(domain)["vda"]
+    before = domain.XMLDesc(2), other.read_bytes()
+    for backing, form in ((other, "raw"), (None, None)):
+        qemuimg.rebase(overlay, backing, form)
+        with pytest.raises(qemuimg.ImageError, match=r"lies over .* now, not over"):
+            overlays.merge(domain, qemuimg.Job())
+        assert (domain.XMLDesc(2), other.read_bytes()) == before
+    overlays.discard(domain)
+    assert f"<source file='{image}'" in domain.XMLDesc(2)
+
+
+def test_a_disk_with_another_target_is_led_back_as_well(
+    define: Callable[[str], Any], connection: Any, tmp_path: Path
+) -> None:
+    image = make_image(tmp_path, "raw")
+    domain = define(Disk("vda", image).xml())
+    overlays.begin(domain)
+    connection.defineXML(domain.XMLDesc(2).replace("dev='vda'", "dev='vdc'"))
+    overlays.discard(domain)
+    assert leftovers(tmp_path) == []
+    assert f"<source file='{image}'" in domain.XMLDesc(2)
+
+
+def test_what_a_guest_wrote_into_a_raw_image_is_not_taken_for_its_header(
+    define: Callable[[str], Any], connection: Any, tmp_path: Path
+) -> None:
+    image, posing = make_image(tmp_path, "raw"), tmp_path / "posing.raw"
+    domain = define(Disk("vda", image).xml())
+    overlays.begin(domain)
+    overlay = overlays.undo_disks(domain)["vda"]
+    qemuimg.create(posing, format="qcow2", backing=overlay, backing_format="qcow2")
+    more = Disk("vdb", posing).xml()
+    connection.defineXML(domain.XMLDesc(2).replace("</devices>", f"{more}</devices>"))
+    overlays.discard(domain)
+    assert leftovers(tmp_path) == []
+
+
+def test_a_link_in_the_place_of_an_overlay_gives_nothing_away(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("root's")
+    secret.chmod(0o600)
+    os.symlink(secret, tmp_path / "link")
+    os.link(secret, tmp_path / "second")
+    for name in ("link", "second"):
+        with pytest.raises(OSError, match=r"symbolic|something else"):
+            qemuimg.hand_over(tmp_path / name, 1234, 4321, 0o666)
+    found = secret.stat()
+    assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (os.geteuid(), 0o600)
+
+
 def test_a_new_disk_gets_an_overlay_beside_those_that_are_kept(
     define: Callable[[str], Any], connection: Any, tmp_path: Path
 ) -> None:

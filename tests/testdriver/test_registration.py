@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import libvirt
 import pytest
 
+from tests.harness import needs
 from tests.testdriver.support import PRODUCTS, VPC, VS, application
 from vpcshim import HRESULT, ComError, CreateObject
 from vpcshim.com.member import Product
-from vpcshim.hypervisor import registered
+from vpcshim.hypervisor import registered, settings
+from vpcshim.hypervisor.errors import DomainBusy
 from vpcshim.migrate import vmc
 from vpcshim.model.application import VirtualPC, VirtualServer
 from vpcshim.testing import Machine, Node, NodeBuilder
@@ -274,6 +278,115 @@ def test_a_copy_of_a_file_is_another_machine(server: Server, moved: Path, caplog
     assert "a new one is made up" in caplog.text
 
 
+def foreign(home: Path, values: dict[str, vmc.Value]) -> str:
+    """A .vmc that somebody else wrote, in C:\\theirs; its path."""
+    (home / "theirs").mkdir()
+    (home / "theirs" / "theirs.vmc").write_bytes(vmc.write({"hardware/memory/ram_size": 64, **values}))
+    return "C:\\theirs\\theirs.vmc"
+
+
+IDE = "hardware/pci_bus/ide_adapter/ide_controller[@id=0]/location[@id=0]"
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+@pytest.mark.parametrize(
+    "image", ["/etc/shadow", "/dev/null", "C:\\secret", "..\\secret", ".\\linked.img", "C:\\a.vhd"]
+)
+def test_a_file_from_elsewhere_names_images_alone(server: Server, home: Path, image: str, kind: int) -> None:
+    (home / "secret").write_text("root's")
+    (home / "a.vhd").mkdir()
+    place = "relative" if image.startswith(".") else "absolute"
+    path = foreign(home, {f"{IDE}/drive_type": kind, f"{IDE}/pathname/{place}": image})
+    (home / "theirs/linked.img").symlink_to(home / "secret")
+    with pytest.raises(ComError, match=r"theirs\.vmc names .* is no (image by its name|file)"):
+        server.RegisterVirtualMachine("", path)
+    assert server.FindVirtualMachine("theirs") is None
+
+
+@pytest.mark.parametrize("options", ["backing_fmt=raw,backing_file=/etc/passwd", "data_file={home}/d.img"])
+def test_an_image_from_elsewhere_lies_over_images_alone(server: Server, home: Path, options: str) -> None:
+    tool = needs.program("qemu-img", "qemu-utils")
+    path = foreign(home, {f"{IDE}/drive_type": 1, f"{IDE}/pathname/relative": ".\\disk.qcow2"})
+    image = home / "theirs/disk.qcow2"
+    command = [tool, "create", "-q", "-f", "qcow2", "-o", options.format(home=home), str(image), "1M"]
+    subprocess.run(command, check=True)
+    with pytest.raises(ComError, match=r"names /etc/passwd as an image|is in other files that it names"):
+        server.RegisterVirtualMachine("", path)
+    assert server.FindVirtualMachine("theirs") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        (2, "text_file_path", "/etc/cron.d/theirs"),
+        (2, "text_file_path", "C:\\precious.vhd"),
+        (2, "text_file_path", ".\\linked.txt"),
+        (3, "pipe_name", "/etc/passwd"),
+        (1, "port_name", "/dev/mem"),
+        (1, "port_name", "/dev/../etc/passwd"),
+    ],
+)
+def test_a_port_of_a_file_from_elsewhere_empties_no_file(
+    server: Server, home: Path, kind: int, key: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (home / "precious.vhd").write_text("a disk")
+    port = "hardware/super_io/serial_port[@id=0]"
+    path = foreign(home, {f"{port}/port_type": kind, f"{port}/{key}": value})
+    (home / "theirs/linked.txt").symlink_to(home / "precious.vhd")
+    text = definition(server.RegisterVirtualMachine("", path))
+    assert '<serial type="null"' in text
+    assert value.rsplit("\\", 1)[-1].rsplit("/", 1)[-1] not in text
+    assert "is connected to nothing" in caplog.text
+
+
+# -- whose file it is ------------------------------------------------------------------------------------------
+
+
+def with_file(server: Server, name: str, file: Path | str) -> Any:
+    """That machine, whose metadata name a file."""
+    machine = server.FindVirtualMachine(name)
+    with machine._domain(write=True) as domain:
+        settings.change(domain, lambda held: replace(held, file=str(file)))
+    return machine
+
+
+@pytest.mark.parametrize("file", ["passwd", "web", "web.txt"])
+@pytest.mark.parametrize("what", ["delete", "unregister", "rename"])
+def test_what_is_no_vmc_is_never_written_or_removed(server: Server, home: Path, file: str, what: str) -> None:
+    (home / file).write_text("precious")
+    machine = with_file(server, "web", home / file)
+    if what == "delete":
+        server.DeleteVirtualMachine(machine)
+    elif what == "unregister":
+        server.UnregisterVirtualMachine(machine)
+    else:
+        machine.Name = "passwords"
+    assert {path.name: path.read_text() for path in home.iterdir()} == {file: "precious"}
+
+
+@pytest.mark.parametrize("what", ["delete", "unregister"])
+def test_the_file_of_a_clones_original_is_not_the_clones(server: Server, home: Path, what: str) -> None:
+    """As virt-clone makes them: the definition, metadata and all, under another name."""
+    original = server.CreateVirtualMachine("db", "C:\\")
+    before = (home / "db.vmc").read_bytes()
+    clone = with_file(server, "web", home / "db.vmc")
+    if what == "delete":
+        server.DeleteVirtualMachine(clone)
+    else:
+        server.UnregisterVirtualMachine(clone)
+        assert server.RegisterVirtualMachine("web", server.DefaultVMConfigurationPath) == clone
+    assert (home / "db.vmc").read_bytes() == before
+    server.DeleteVirtualMachine(original)
+    assert list(home.glob("*.vmc")) == []
+
+
+def test_a_pointer_is_no_file_of_a_machine(server: Server, home: Path) -> None:
+    assert code_of(lambda: server.CreateVirtualMachine("", "C:\\new.vmcx")) == HRESULT.E_INVALID_NAME
+    (home / "to.vmcx").write_text("<vm_description><vmc_path>.\\precious.txt</vmc_path></vm_description>")
+    (home / "precious.txt").write_bytes(vmc.write({}))
+    assert code_of(lambda: server.RegisterVirtualMachine("", "C:\\to.vmcx")) == HRESULT.E_BAD_PATHNAME
+
+
 # -- unregister and register again -----------------------------------------------------------------------------
 
 
@@ -287,6 +400,56 @@ def test_what_is_unregistered_comes_back_as_it_was(server: Server, home: Path) -
     again = server.RegisterVirtualMachine("db", "C:\\VMs")
     assert definition(again) == before
     assert again == machine  # the object that a script held is good again
+
+
+def test_a_machine_with_all_the_values_that_it_may_have_comes_back(server: Server, home: Path) -> None:
+    machine = server.CreateVirtualMachine("db", "C:\\VMs")
+    with machine._domain(write=True) as domain:
+        many = {f"mine/v{number}": "x" * 65000 for number in range(16)}
+        settings.change(domain, lambda held: replace(held, values=many))
+    before = definition(machine)
+    server.UnregisterVirtualMachine(machine)
+    assert definition(server.RegisterVirtualMachine("db", "C:\\VMs")) == before
+
+
+def test_a_machine_that_no_file_can_hold_is_not_forgotten(server: Server, home: Path) -> None:
+    machine = server.CreateVirtualMachine("db", "C:\\VMs")
+    file = (home / "VMs/db.vmc").read_bytes()
+    with machine._domain(write=True) as domain:
+        text = f"<large xmlns='urn:somebody'>{'x' * (3 << 20)}</large>"
+        domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, text, "large", "urn:somebody", 0)
+    before = definition(machine)
+    with pytest.raises(ComError, match="no .vmc file can hold its definition: it has .* bytes"):
+        server.UnregisterVirtualMachine(machine)
+    assert (definition(machine), (home / "VMs/db.vmc").read_bytes()) == (before, file)
+
+
+def test_a_machine_that_was_started_meanwhile_is_kept(server: Server) -> None:
+    machine = server.FindVirtualMachine("busy")
+    with machine._domain(write=True) as domain:
+        domain.setAutostart(1)
+        with pytest.raises(DomainBusy, match="started meanwhile"):
+            registered.undefine(domain, keep=True)
+        assert (domain.isActive(), domain.isPersistent(), domain.autostart()) == (1, 1, 1)
+
+
+def test_half_of_a_machine_is_not_registered(server: Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = server.CreateVirtualMachine("db", "C:\\VMs")
+    with machine._domain(write=True) as domain:
+        domain.setAutostart(1)
+    server.UnregisterVirtualMachine(machine)
+
+    def refused(*_: object) -> None:
+        raise libvirt.libvirtError("no autostart today")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(libvirt.virDomain, "setAutostart", refused)
+        with pytest.raises(ComError):
+            server.RegisterVirtualMachine("db", "C:\\VMs")
+    assert server.FindVirtualMachine("db") is None
+    again = server.RegisterVirtualMachine("db", "C:\\VMs")
+    with again._domain() as domain:
+        assert domain.autostart() == 1
 
 
 def test_a_definition_that_somebody_changed_is_not_believed(server: Server, home: Path) -> None:

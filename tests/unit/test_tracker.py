@@ -66,7 +66,7 @@ def on(
     at: float = START + 1,
     asked: Callable[[], VMVMState] = lambda: RUNNING,
 ) -> list[Any]:
-    return short(web.on(Event(kind, UUID, details, at, name="web"), asked))
+    return short(web.on(Event(kind, UUID, details, at, name="web", at=at), asked))
 
 
 def life(web: Tracker, what: int, detail: int = 0, now: VMVMState = RUNNING) -> list[Any]:
@@ -137,8 +137,8 @@ def test_what_came_before_is_in_the_state_already() -> None:
 
 def test_a_name_is_the_latest() -> None:
     web = machine()
-    defined = Event(Kind.LIFECYCLE, UUID, (libvirt.VIR_DOMAIN_EVENT_DEFINED, 2), START + 1, name="shop")
-    gone = Event(Kind.LIFECYCLE, UUID, (libvirt.VIR_DOMAIN_EVENT_UNDEFINED, 1), START + 1, name="web")
+    defined = Event(Kind.LIFECYCLE, UUID, (libvirt.VIR_DOMAIN_EVENT_DEFINED, 2), START + 1, name="shop", at=START + 1)
+    gone = Event(Kind.LIFECYCLE, UUID, (libvirt.VIR_DOMAIN_EVENT_UNDEFINED, 1), START + 1, name="web", at=START + 1)
     assert [*web.on(defined, lambda: RUNNING), *web.on(gone, lambda: RUNNING)] == []
     assert web.name == "shop"
 

@@ -94,7 +94,7 @@ def _find(settings: Settings, names: Sequence[str]) -> list[_Target]:
         application = CreateObject("VirtualServer.Application", options)
         application._server.works.waited_for = False
         applications.append((options.uri or application._server.connection.label, application))
-    found: dict[str, _Target] = {}
+    found: dict[tuple[str, str], _Target] = {}  # hosts may have copies of one machine, by other names
     unknown = []
     for name in dict.fromkeys(names):
         places = []
@@ -109,7 +109,7 @@ def _find(settings: Settings, names: Sequence[str]) -> list[_Target]:
             hosts = " and on ".join(place.host for place in places)
             raise Refused(f"there is a machine named {name} on {hosts}: say which with --connect")
         if places:
-            found[places[0].machine._uuid] = places[0]
+            found[places[0].host, places[0].machine._uuid] = places[0]
         else:
             unknown.append(name)
     if unknown:

@@ -11,6 +11,8 @@ Source: "Events in Automation" (IConnectionPoint, IConnectionPointContainer) of 
 from __future__ import annotations
 
 import atexit
+import contextlib
+import itertools
 import logging
 import queue
 import threading
@@ -74,7 +76,8 @@ class Subscription:
     def __init__(self, deliver: Callable[[Fired], None], label: str, *, pump: bool = False) -> None:
         self.label = label
         self._deliver = deliver
-        self._queue: queue.SimpleQueue[Fired | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[int, Fired] | None] = queue.SimpleQueue()
+        self._first: tuple[int, Fired] | None = None
         self._closed = False
         self._unadvise: Callable[[], None] | None = None
         self._warned = _MANY
@@ -102,7 +105,7 @@ class Subscription:
         """Queue an event; never waits."""
         if self._closed:
             return
-        self._queue.put(fired)
+        self._queue.put((next(_order), fired))
         waiting = self._queue.qsize()
         if waiting > self._warned:
             self._warned *= 2
@@ -119,16 +122,29 @@ class Subscription:
         """
         if self._thread is not None:
             raise RuntimeError(f"{self.label} has a thread of its own that delivers its events")
+        if timeout > 0 and self.waiting() is None and not self._closed:
+            with contextlib.suppress(queue.Empty):
+                self._first = self._queue.get(timeout=timeout)
         count = 0
-        try:
-            fired = self._queue.get(timeout=timeout) if timeout > 0 else self._queue.get_nowait()
-            while fired is not None and not self._closed:
-                self._tell(fired)
-                count += 1
-                fired = self._queue.get_nowait()
-        except queue.Empty:
-            pass
+        while self.waiting() is not None:
+            self.deliver_one()
+            count += 1
         return count
+
+    def waiting(self) -> int | None:
+        """The number, among the events of all subscriptions, of the one to be delivered next; None: none waits."""
+        if self._closed:
+            return None
+        if self._first is None:
+            with contextlib.suppress(queue.Empty):
+                self._first = self._queue.get_nowait()
+        return None if self._first is None else self._first[0]
+
+    def deliver_one(self) -> None:
+        """Deliver the event that `waiting` told of, in the calling thread."""
+        first, self._first = self._first, None
+        if first is not None:
+            self._tell(first[1])
 
     def close(self) -> None:
         """Deliver nothing more; a call that is under way goes on. May be called in any thread, also in a handler.
@@ -142,11 +158,11 @@ class Subscription:
         self._queue.put(None)
 
     def _run(self) -> None:
-        while (fired := self._queue.get()) is not None:
+        while (queued := self._queue.get()) is not None:
             if self._closed:
                 return
-            self._tell(fired)
-            del fired
+            self._tell(queued[1])
+            del queued
 
     def _tell(self, fired: Fired) -> None:
         try:
@@ -156,10 +172,12 @@ class Subscription:
 
 
 _living: weakref.WeakSet[Subscription] = weakref.WeakSet()
+_order = itertools.count()  # of the events of all subscriptions
 
 
 def pump_waiting(timeout: float = 0.0) -> int:
-    """Deliver what waits for the subscriptions with pump=True that the calling thread made, as a message loop does.
+    """Deliver what waits for the subscriptions with pump=True that the calling thread made, as a message loop does:
+    the events of all of them in the order in which they were fired.
 
     Args:
         timeout: How long to wait for a first event, in seconds.
@@ -169,12 +187,21 @@ def pump_waiting(timeout: float = 0.0) -> int:
     """
     me, end = threading.get_ident(), time.monotonic() + timeout
     while True:
-        mine = [one for one in tuple(_living) if one._thread is None and one._owner == me and not one.closed]
-        count = sum(one.pump() for one in mine)
+        count = 0
+        while (subscription := _next_of(me)) is not None:
+            subscription.deliver_one()
+            count += 1
         left = end - time.monotonic()
         if count or left <= 0:
             return count
         time.sleep(min(left, 0.01))
+
+
+def _next_of(thread: int) -> Subscription | None:
+    """The subscription of that thread whose next event was fired first."""
+    mine = (one for one in tuple(_living) if one._thread is None and one._owner == thread)
+    waiting = [(number, one) for one in mine if (number := one.waiting()) is not None]
+    return min(waiting, key=lambda pair: pair[0])[1] if waiting else None
 
 
 def _at_exit() -> None:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vpcshim.hypervisor import runtime
 from vpcshim.hypervisor.errors import DomainBusy
 
 logger = logging.getLogger(__name__)
@@ -30,10 +30,7 @@ _nested = False
 
 
 def _file() -> Path:
-    """Where the processes of this user meet: not told by the environment, which differs between them."""
-    user = os.geteuid()
-    own = Path("/run") if user == 0 else Path(f"/run/user/{user}")
-    return (own if own.is_dir() else Path(tempfile.gettempdir())) / f"vpcshim-{user}.lock"
+    return runtime.folder() / "definitions.lock"
 
 
 @contextmanager
@@ -61,11 +58,10 @@ def one_at_a_time() -> Iterator[None]:
 
 
 def _opened() -> int | None:
-    path = _file()
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        return os.open(_file(), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        logger.warning("other processes are not held back while a definition changes: %s: %s", path, error)
+        logger.warning("other processes are not held back while a definition changes: %s", error)
         return None
 
 

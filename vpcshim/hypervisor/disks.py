@@ -136,11 +136,6 @@ class Devices:
             return None
         return next((disk for disk in journal.disks if str(disk.overlay) == drive.medium.path), None)
 
-    @property
-    def has_undo(self) -> bool:
-        """Whether there is a journal of undo disks, which names drives. Raises as `undo`."""
-        return undojournal.read_of(self._root) is not None
-
     def at(self, place: Place) -> Drive | None:
         """The drive at that place; None for none."""
         return next((drive for drive in self.drives if drive.place == place), None)
@@ -277,7 +272,9 @@ def insert(domain: libvirt.virDomain, target: str, medium: Medium | None) -> Non
 
 
 def active_users(connect: libvirt.virConnect, *, beneath: bool = False) -> dict[str, str]:
-    """The files and devices that running machines have for drives, each with the name of a machine.
+    """The files and devices that running and saved machines have for drives, each with the name of a machine.
+
+    A saved one goes on with what its guest knows of its disks: what somebody else writes to these ruins them.
 
     Args:
         connect: The connection.
@@ -287,7 +284,8 @@ def active_users(connect: libvirt.virConnect, *, beneath: bool = False) -> dict[
         libvirt.libvirtError: libvirt refused.
     """
     users: dict[str, str] = {}
-    for domain in connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+    lists = (libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    for domain in (domain for flags in lists for domain in connect.listAllDomains(flags)):
         try:
             devices = read(domain)
         except libvirt.libvirtError as error:

@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -65,6 +65,7 @@ class Event:
         seen: When it arrived, seconds since the epoch.
         stalled: Whether the event loop had stood still before: then it may have happened long before.
         name: The domain's name then; "" for a `Link`.
+        at: When it arrived, on the monotonic clock: nobody sets that one, so it tells what was before what.
     """
 
     kind: Kind | Extra | Link
@@ -73,6 +74,7 @@ class Event:
     seen: float
     stalled: bool = False
     name: str = ""
+    at: float = field(default_factory=time.monotonic)
 
 
 Listener = Callable[[Event], None]
@@ -89,7 +91,7 @@ class Events:
         self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._first: list[Callable[[str | None], None]] = []
         # What each connection that they come over lacks: for a moment there may be two, in any order.
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._sources: list[dict[Kind, str]] = []
         self._missing: dict[Kind, str] = dict.fromkeys(Kind, "no connection is open")
         self._finalize = weakref.finalize(self, self._queue.put, None)
@@ -120,6 +122,15 @@ class Events:
         """Whether every event arrives now: all kinds are registered, and the loop runs."""
         return not self._missing and eventloop.alive()
 
+    def connected(self, timeout: float = 0.0) -> bool:
+        """Whether events come over a connection: its thread may be about to ask for them, while others use theirs.
+
+        Args:
+            timeout: How long to wait until they do, in seconds.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._sources), timeout)
+
     def before_listeners(self, hint: Callable[[str | None], None]) -> None:
         """Call `hint` with the UUID of a domain as soon as an event of it arrives, in libvirt's own thread.
 
@@ -138,7 +149,7 @@ class Events:
             What ends it.
         """
         self._watchers.append(listener)
-        with self._lock:
+        with self._changed:
             wanted, self._more = self._more, True
         if not wanted:
             self._hook(Events._register_extra)
@@ -176,15 +187,16 @@ class Events:
         # First of all what was kept is forgotten: only then is it vouched for again.
         for hint in self._first:
             hint(None)
-        with self._lock:
+        with self._changed:
             self._sources.append(missing)
             self._missing = min(self._sources, key=len)
             self._link(Link.OPENED)
+            self._changed.notify_all()
         let_go = _undoing(connect, ids)
 
         def undo() -> None:
             gone = dict.fromkeys(Kind, "the connection that they came over is gone")
-            with self._lock:
+            with self._changed:
                 self._sources[:] = [source for source in self._sources if source is not missing]
                 self._missing = min(self._sources, key=len, default=gone)
                 self._link(Link.LOST)

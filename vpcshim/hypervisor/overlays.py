@@ -31,10 +31,10 @@ from pathlib import Path
 import libvirt
 from lxml import etree
 
-from vpcshim.hypervisor import qemuimg, undojournal
+from vpcshim.hypervisor import qemuimg, runtime, undojournal
 from vpcshim.hypervisor.domainxml import parse_element
 from vpcshim.hypervisor.errors import DomainBusy, DomainOff, HypervisorError, Unsupported
-from vpcshim.hypervisor.qemuimg import ImageMissing, Job
+from vpcshim.hypervisor.qemuimg import ImageMalformed, ImageMissing, Job
 from vpcshim.hypervisor.redefine import redefine
 from vpcshim.hypervisor.undojournal import Journal, Phase, UndoDisk
 
@@ -82,8 +82,8 @@ def begin(domain: libvirt.virDomain) -> None:
 
         def plan(root: etree._Element) -> None:
             journal = undojournal.read_of(root)
-            used = () if journal is None else journal.used
-            planned[:] = _planned(root, domain, {disk.target for disk in used})
+            used = () if journal is None else _still_used(root, journal)
+            planned[:] = _planned(root, domain, used)
             pending = journal is not None and journal.pending
             if planned:
                 undojournal.write(root, Journal(domain.UUIDString(), Phase.ACTIVE, pending, (*used, *planned)))
@@ -118,7 +118,7 @@ def check(domain: libvirt.virDomain) -> None:
     """
     root = parse_element(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     journal = undojournal.read_of(root)
-    _planned(root, domain, set() if journal is None else {disk.target for disk in journal.disks})
+    _planned(root, domain, () if journal is None else journal.used)
 
 
 def settle(domain: libvirt.virDomain) -> None:
@@ -152,11 +152,9 @@ def merge(domain: libvirt.virDomain, job: Job) -> None:
         if journal is None:
             return
         _need_ours(domain, journal)
-        for disk in journal.used:
-            _need_whole(disk)
-        journal = replace(journal, phase=Phase.MERGING)
-        _write(domain, journal)
-        _finish_merge(domain, journal, job, lock)
+        journal = _without_unused(domain, replace(journal, phase=Phase.MERGING))
+        if journal is not None:
+            _finish_merge(domain, journal, job, lock)
 
 
 def discard(domain: libvirt.virDomain) -> None:
@@ -196,9 +194,14 @@ def recover(domain: libvirt.virDomain) -> None:
 # -- the steps ---------------------------------------------------------------------------------------------------
 
 
-def _planned(root: etree._Element, domain: libvirt.virDomain, having: set[str]) -> list[UndoDisk]:
+def _planned(root: etree._Element, domain: libvirt.virDomain, having: Sequence[UndoDisk]) -> list[UndoDisk]:
     """The overlays that the machine's disks lack."""
-    found = [_undo_of(disk, domain) for disk in root.iterfind("devices/disk") if _target(disk) not in having]
+    overlays = {str(undo.overlay) for undo in having}
+    found = [
+        _undo_of(disk, domain)
+        for disk in root.iterfind("devices/disk")
+        if undojournal.source_of(disk) not in overlays
+    ]
     planned = [undo for undo in found if undo is not None]
     if planned:
         _need_no_snapshots(domain, "would take the machine off its undo disks")
@@ -240,12 +243,15 @@ def _undo_of(disk: etree._Element, domain: libvirt.virDomain) -> UndoDisk | None
         path = _volume(source, domain.connect())
     if path is None or kind not in ("file", "block", "volume"):
         raise refused(f"is of type {kind}: only files and block devices of this machine can have one")
-    driver = disk.find("driver")
-    format = "raw" if driver is None else driver.get("type") or "raw"
     original = Path(path)
     name = f"{original.stem}.undo-{secrets.token_hex(4)}.qcow2"
     folder = _FOR_DEVICES if original.is_block_device() else original.parent
-    return UndoDisk(target, folder / name, original, format, undojournal.as_was(disk), planned=True)
+    return UndoDisk(target, folder / name, original, _format(disk), undojournal.as_was(disk), planned=True)
+
+
+def _format(disk: etree._Element) -> str:
+    driver = disk.find("driver")
+    return "raw" if driver is None else driver.get("type") or "raw"
 
 
 def _target(disk: etree._Element) -> str:
@@ -264,11 +270,9 @@ def _make(disk: UndoDisk, lock: int) -> None:
     try:
         of = disk.original.stat()
         if stat.S_ISREG(of.st_mode):
-            now = disk.overlay.stat()
-            if (now.st_uid, now.st_gid) != (of.st_uid, of.st_gid):
-                os.chown(disk.overlay, of.st_uid, of.st_gid)
             # Writable for its owner, whatever the original is: it is what the guest writes to.
-            os.chmod(disk.overlay, stat.S_IMODE(of.st_mode) & 0o666 | stat.S_IRUSR | stat.S_IWUSR)
+            mode = stat.S_IMODE(of.st_mode) & 0o666 | stat.S_IRUSR | stat.S_IWUSR
+            qemuimg.hand_over(disk.overlay, of.st_uid, of.st_gid, mode)
         _synced(disk.overlay)
         _synced(disk.overlay.parent)
     except OSError as error:
@@ -285,6 +289,37 @@ def _synced(path: Path) -> None:
         os.fsync(held)
     finally:
         os.close(held)
+
+
+def _still_used(root: etree._Element, journal: Journal) -> tuple[UndoDisk, ...]:
+    """The overlays that the machine's disks are, and not only were.
+
+    A disk may have been given another image since, or the overlay been merged by others while the machine ran
+    (`virsh blockcommit`): what it holds is then older than the original, and never to be written there.
+    """
+    used = tuple(disk for disk in journal.used if undojournal.using(root, disk) is not None)
+    for disk in journal.used:
+        if disk not in used:
+            logger.warning(
+                "%s: drive %s is another now: its undo disk %s was not what it used, and is left as a file over %s",
+                root.findtext("name"),
+                *(disk.target, disk.overlay, disk.original),
+            )
+    return used
+
+
+def _without_unused(domain: libvirt.virDomain, journal: Journal) -> Journal | None:
+    """The journal of a merge, written down without the overlays that are not used any more; None without any.
+
+    Raises:
+        ImageError: The merge could not end.
+    """
+    root = parse_element(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    journal = replace(journal, disks=_still_used(root, journal))
+    for disk in journal.used:
+        _need_whole(disk)
+    _write(domain, journal if journal.used else None)
+    return journal if journal.used else None
 
 
 def _drop_planned(domain: libvirt.virDomain) -> None:
@@ -305,28 +340,39 @@ def _need_ours(domain: libvirt.virDomain, journal: Journal) -> None:
     """
     _need_no_snapshots(domain, "needs the undo disks")
     root = parse_element(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    overlays = {disk.overlay for disk in journal.used}
+    for drive in root.iterfind("devices/disk"):
+        source = undojournal.source_of(drive)
+        if source is None or Path(source) in overlays:
+            continue
+        over = overlays.intersection(_below(Path(source), _format(drive)))
+        if over:
+            text = f"{source}, which lies over its undo disk {min(over)}: merge or remove it first"
+            raise Unsupported(f"drive {_target(drive)} of {domain.name()} uses {text}")
     for disk in journal.used:
-        now = undojournal.disk_of(root, disk.target)
-        source = None if now is None else undojournal.source_of(now)
-        if source is not None and source != str(disk.overlay) and disk.overlay in _below(Path(source)):
-            text = f"{source}, which lies over its undo disk {disk.overlay}: merge or remove it first"
-            raise Unsupported(f"drive {disk.target} of {domain.name()} uses {text}")
         if disk.overlay.exists() and not os.access(disk.overlay.parent, os.W_OK):
             raise qemuimg.ImageDenied(
                 f"{disk.overlay.parent} cannot be written, so {disk.overlay} cannot be deleted"
             )
 
 
-def _below(path: Path) -> list[Path]:
-    """The images below one, as far as they are there."""
+def _below(path: Path, format: str | None) -> list[Path]:
+    """The images below one of that format, as far as they are there and say of what format they are.
+
+    A raw image has none below it, whatever its guest wrote into it.
+    """
     found: list[Path] = []
-    while path.exists() and path not in found:
+    while format not in (None, "raw") and path not in found and path.is_file():
         found.append(path)
-        backing = qemuimg.info(path).backing_path
-        if backing is None:
-            break
-        path = backing
-    return [*found[1:], path]
+        try:
+            info = qemuimg.info(path, format=format)
+        except ImageMalformed as error:
+            logger.warning("nothing is taken to lie below what no machine can use: %s", error)
+            return found[1:]
+        if info.backing_path is None:
+            return found[1:]
+        path, format = info.backing_path, info.backing_format
+    return [*found[1:], path] if found else []
 
 
 def _need_whole(disk: UndoDisk) -> None:
@@ -341,6 +387,11 @@ def _need_whole(disk: UndoDisk) -> None:
     ):
         if not path.exists():
             raise ImageMissing(f"{what} {path} of drive {disk.target} is gone: {way_out}")
+    # qemu-img merges into what the overlay's header names, whatever the journal says.
+    beneath = qemuimg.info(disk.overlay, format="qcow2").backing_path
+    if beneath is None or not beneath.exists() or not beneath.samefile(disk.original):
+        text = f"lies over {beneath or 'nothing'} now, not over {disk.original}: somebody merged or rebased it"
+        raise qemuimg.ImageError(f"the undo disk {disk.overlay} of drive {disk.target} {text}")
     # To root access(2) shows nothing but a read-only file system: the file's own mode is asked, too.
     mode = disk.original.stat().st_mode
     if stat.S_ISREG(mode) and not mode & 0o222:
@@ -439,9 +490,9 @@ def _recovered(domain: libvirt.virDomain, lock: int) -> Journal | None:
         return _recovered(domain, lock)
     elif journal.phase is Phase.MERGING:
         _say(name, "merging its undo disks was interrupted", "it is completed now", journal)
-        for disk in journal.used:
-            _need_whole(disk)
-        _finish_merge(domain, journal, Job(), lock)
+        left = _without_unused(domain, journal)
+        if left is not None:
+            _finish_merge(domain, left, Job(), lock)
     elif any(disk.stamp != _stamp(disk) for disk in journal.used):
         _say(name, "merging its undo disks was interrupted", "it ran on them since, and they are kept", journal)
         _write(domain, replace(journal, phase=Phase.ACTIVE))
@@ -472,8 +523,11 @@ def _exclusive(domain: libvirt.virDomain) -> Iterator[int]:
     Raises:
         DomainBusy: Another one holds them for too long.
     """
-    path = _runtime_folder() / f"undo-{domain.UUIDString()}.lock"
-    held = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    try:
+        path = runtime.folder() / f"undo-{domain.UUIDString()}.lock"
+        held = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise qemuimg.os_failure(error, "the undo disks cannot be locked") from error
     try:
         deadline = time.monotonic() + _PATIENCE
         while not _locked(held):
@@ -499,20 +553,3 @@ def _locked(held: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _runtime_folder() -> Path:
-    """A folder of this user's that goes with the host's boot, for locks."""
-    user = os.geteuid()
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if user == 0:
-        folder = Path("/run/vpcshim")
-    elif runtime:
-        folder = Path(runtime, "vpcshim")
-    else:
-        folder = Path(f"/tmp/vpcshim-{user}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != user or not stat.S_ISDIR(found.st_mode):
-        raise qemuimg.ImageDenied(f"{folder} belongs to somebody else, so vpcshim keeps no locks there")
-    return folder

@@ -11,11 +11,13 @@ Source: the manual page of qemu-img (its JSON output is ImageInfo of QEMU's bloc
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import threading
 import time
@@ -67,6 +69,10 @@ class DiskFull(ImageError):
     """There is no space left for the image."""
 
 
+class ImageMalformed(ImageError):
+    """The image is none of the format that it was said to be, or is damaged."""
+
+
 class Cancelled(ImageError):
     """The job was cancelled."""
 
@@ -79,6 +85,7 @@ _MEANINGS: tuple[tuple[str, type[ImageError]], ...] = (
     ("Read-only file system", ImageReadOnly),
     ("Permission denied", ImageDenied),
     ("Operation not permitted", ImageDenied),
+    ("Image is not in ", ImageMalformed),
     (" lock", ImageBusy),  # Failed to get "write" lock; Is another process using the image?
 )
 
@@ -301,6 +308,26 @@ def _reserve(path: Path) -> None:
         os.close(os.open(_path(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError as error:
         raise os_failure(error, f"{path} cannot be made") from error
+
+
+def hand_over(path: Path, user: int, group: int, mode: int) -> None:
+    """Give an image that was just made to its owner.
+
+    Not by its name: who may write its folder could put a link to any other file there, which would be his then.
+
+    Raises:
+        OSError: The system refused, or something else stands there by now.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+            raise FileExistsError(errno.EEXIST, "something else was put in its place", str(path))
+        if (found.st_uid, found.st_gid) != (user, group):
+            os.fchown(fd, user, group)
+        os.fchmod(fd, mode)
+    finally:
+        os.close(fd)
 
 
 def _options(options: Mapping[str, str] | None) -> list[str]:

@@ -16,7 +16,7 @@ from vpcshim.hypervisor import settings
 from vpcshim.hypervisor.capabilities import shape
 from vpcshim.hypervisor.domainbuild import NewMachine, build, with_settings
 from vpcshim.hypervisor.domainxml import parse, parse_element
-from vpcshim.hypervisor.errors import BadXml, DomainGone, Unsupported, classify
+from vpcshim.hypervisor.errors import BadXml, DomainBusy, DomainGone, Unsupported, classify
 from vpcshim.hypervisor.redefine import define, definition
 
 logger = logging.getLogger(__name__)
@@ -124,8 +124,10 @@ def undefine(domain: libvirt.virDomain, *, keep: bool) -> None:
             saved state; else all of that goes, with what libvirt knows of its snapshots. Disk images always stay.
 
     Raises:
+        DomainBusy: It was started meanwhile. It is still there, as a machine that libvirt keeps.
         libvirt.libvirtError: libvirt refused.
     """
+    kept, autostart = definition(domain), domain.autostart()
     xml = parse_element(_told(domain))
     flags = 0
     if xml.find("os/nvram") is not None or xml.find("os[@firmware='efi']") is not None:
@@ -137,3 +139,16 @@ def undefine(domain: libvirt.virDomain, *, keep: bool) -> None:
         if _count(domain.listAllCheckpoints):
             flags |= libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     domain.undefineFlags(flags)
+    if _is_still_there(domain):  # libvirt has no "if it is off": a running one it would forget at its end
+        define(domain.connect(), kept)
+        domain.setAutostart(autostart)
+        raise DomainBusy(f"{domain.name()} was started meanwhile, and is still there: turn it off first")
+
+
+def _is_still_there(domain: libvirt.virDomain) -> bool:
+    try:
+        return bool(domain.isActive())
+    except libvirt.libvirtError as error:
+        if classify(error) is DomainGone:
+            return False
+        raise

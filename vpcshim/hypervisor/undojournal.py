@@ -171,6 +171,11 @@ def disk_of(root: etree._Element, target: str) -> etree._Element | None:
     return None
 
 
+def using(root: etree._Element, undo: UndoDisk) -> etree._Element | None:
+    """The `<disk>` that uses an overlay, by whatever target: somebody may have given it another one."""
+    return next((disk for disk in root.iterfind("devices/disk") if source_of(disk) == str(undo.overlay)), None)
+
+
 def source_of(disk: etree._Element) -> str | None:
     """The file of a `<disk type='file'>`; None for all others."""
     source = disk.find("source")
@@ -220,8 +225,8 @@ def put_back(root: etree._Element, undo: UndoDisk) -> bool:
     Raises:
         BadXml: What it was is damaged.
     """
-    disk = disk_of(root, undo.target)
-    if disk is None or source_of(disk) != str(undo.overlay):
+    disk = using(root, undo)
+    if disk is None:
         return False
     was = parse_element(undo.was)
     driver = was.find("driver")

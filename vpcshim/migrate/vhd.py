@@ -14,7 +14,9 @@ from __future__ import annotations
 import math
 import os
 import struct
+import sys
 import uuid as uuids
+from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -205,8 +207,10 @@ def _footer(file: BinaryIO, path: Path) -> Footer:
 
 
 def _header(file: BinaryIO, path: Path, found: Footer) -> _Header:
-    file.seek(min(found.data_offset, 1 << 62))
-    raw = file.read(_HEADER_SIZE)
+    raw = b""
+    if found.data_offset <= file.seek(0, os.SEEK_END) - _HEADER_SIZE:
+        file.seek(found.data_offset)
+        raw = file.read(_HEADER_SIZE)
     if len(raw) < _HEADER_SIZE or raw[:8] != _DYNAMIC_COOKIE:
         raise VhdError(f"{path} is damaged: it has no dynamic header")
     _, _, table, _, entries, block, checksum, identifier, _, _, name = _HEADER.unpack_from(raw)
@@ -246,13 +250,15 @@ class _Reader:
         self.header = None if self.footer.type is VhdType.FIXED else _header(file, path, self.footer)
         self._file = file
         self._path = path
-        self._table: tuple[int, ...] = ()
+        self._table = array("I")  # four bytes for each: an image from elsewhere may have millions
         if self.header is not None:
-            file.seek(self.header.table_offset)
-            raw = file.read(4 * self.header.entries)
-            if len(raw) < 4 * self.header.entries:
+            end = file.seek(0, os.SEEK_END)
+            if self.header.table_offset + 4 * self.header.entries > end:
                 raise VhdError(f"{path} is damaged: its block table is cut short")
-            self._table = struct.unpack(f">{self.header.entries}I", raw)
+            file.seek(self.header.table_offset)
+            self._table.fromfile(file, self.header.entries)
+            if sys.byteorder == "little":
+                self._table.byteswap()
 
     def holds(self, place: int) -> bool:
         """Whether there may be data in the block at a place."""

@@ -37,6 +37,8 @@ _MOST_CHARACTERS = 1 << 20  # as of what scripts set
 _PIPE = re.compile(r"\\\\[^\\/]+\\pipe\\([^\\/:*?\"<>|\0]+)", re.IGNORECASE)
 _SOCKETS = "/var/lib/libvirt/qemu/pipe-"
 _HOST_PORT = re.compile(r"(?:COM|LPT)([1-9][0-9]?):?", re.IGNORECASE)
+_PORT_DEVICE = re.compile(r"/dev/(?:tty[A-Za-z]+|parport)[0-9]{1,3}")
+_TEXTS = (".txt", ".log")
 _DEVICES = {"serial": "/dev/ttyS", "parallel": "/dev/parport"}
 # How many controllers a .vmc may speak of on a bus, and how many places there are on each.
 _PLACES = {"ide": (2, 2), "scsi": (4, 16), "floppy": (1, 2)}
@@ -155,13 +157,47 @@ def _drive(host: Host, place: Place, drive: described.Drive) -> domainbuild.Driv
     file = _path(host, place, drive.image) if drive.image else None
     if file is None:
         return new_drive(drive, None, images.RAW)
+    _check_image(place, file)
     if not file.exists():
         # As in the product, the machine is registered; what cannot start without its image says so when it starts.
         logger.warning("%s: there is no file %s, and the machine will not start without it", place.shown, file)
         form = images.VHD if drive.kind == "disk" and file.suffix.lower() in (".vhd", ".vud") else images.RAW
     else:
         form = images.format_of(file) if drive.kind == "disk" else images.RAW
+        _check_beneath(place, file, form)
     return new_drive(drive, file, form)
+
+
+def _check_image(place: Place, file: Path) -> None:
+    """Refuse to let a guest at what is no image: a .vmc from elsewhere may name any file of the host."""
+    try:
+        images.check_image_file(file)
+    except Failure as failure:
+        text = (
+            f"{place.shown} names {file} as an image: {failure.description}. It is not believed: attach that "
+            "yourself, if it is to be in the machine"
+        )
+        raise Failure(HRESULT.DISP_E_EXCEPTION, text) from failure
+
+
+def _check_beneath(place: Place, file: Path, form: str | None) -> None:
+    """The same for the images that lie beneath one."""
+    seen: set[Path] = set()
+    while form not in (None, images.RAW, images.VHD) and file.exists() and file not in seen:
+        seen.add(file)
+        found = images.info(file, str(form))
+        if found.backing is None:
+            return
+        if found.backing_path is None or found.backing_format is None:
+            text = (
+                f"{place.shown}: {file} lies over {found.backing}, which is no file, or of no format that it says"
+            )
+            raise Failure(HRESULT.DISP_E_EXCEPTION, text)
+        file, form = found.backing_path, found.backing_format
+        _check_image(place, file)
+        if file.exists() and images.format_of(file) != form:
+            text = f"{place.shown}: the image {file} is not of the format {form}, as that over it says"
+            raise Failure(HRESULT.DISP_E_EXCEPTION, text)
 
 
 def _path(host: Host, place: Place, found: described.Place) -> Path | None:
@@ -230,28 +266,39 @@ def _ports(host: Host, place: Place, machine: described.Machine) -> Iterable[dom
 
 
 def _port(host: Host, place: Place, plain: domainbuild.Port, port: described.Port) -> domainbuild.Port:
-    """The port, led where IVMSerialPort.Configure and IVMParallelPort.Name would lead it; nowhere, else."""
+    """The port, led where IVMSerialPort.Configure and IVMParallelPort.Name would lead it; nowhere, else.
+
+    QEMU empties the file of a port and removes what stands where a socket is to be: what a .vmc from elsewhere
+    names is to be a text of its own, or a pipe among the pipes.
+    """
     pipe, number = _PIPE.fullmatch(port.path), _HOST_PORT.fullmatch(port.path)
     match port.kind:
         case "none":
             return plain
         case "file" if port.path:
-            return replace(plain, type="file", path=str(host.paths.to_host(port.path, base=place.file.parent)))
+            file = host.paths.to_host(port.path, base=place.file.parent)
+            if _is_text(host, place, file):
+                return replace(plain, type="file", path=str(file))
         case "pipe" if pipe is not None:
             return replace(plain, type="unix", path=f"{_SOCKETS}{pipe[1]}")
-        case "pipe" if port.path.startswith("/"):
-            return replace(plain, type="unix", path=port.path)
-        case "host" if port.path.startswith("/dev/"):
+        case "host" if _PORT_DEVICE.fullmatch(port.path):
             return replace(plain, type="dev", path=port.path)
         case "host" if number is not None:
             device = f"{_DEVICES[plain.kind]}{int(number[1]) - 1}"
             if Path(device).exists():
                 return replace(plain, type="dev", path=device)
     logger.warning(
-        "%s: %s port %d, on %s %s, is connected to nothing: there is no such thing here",
+        "%s: %s port %d, on %s %s, is connected to nothing: there is no such thing here, or it is none for a port",
         *(place.shown, plain.kind, plain.number + 1, port.kind, port.path),
     )
     return plain
+
+
+def _is_text(host: Host, place: Place, file: Path) -> bool:
+    """Whether a file is one for what a port writes: of a mapped drive or below the .vmc, and new or a text."""
+    found = file.resolve()
+    near = host.paths.covers(file) or found.is_relative_to(place.file.parent.resolve())
+    return near and (not found.exists() or (found.is_file() and found.suffix.lower() in _TEXTS))
 
 
 def described_by(domain: libvirt.virDomain, text: str, paths: DriveMap) -> described.Machine:

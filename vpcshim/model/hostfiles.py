@@ -10,6 +10,7 @@ import errno
 import fcntl
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,7 +57,24 @@ def create(path: Path, data: bytes, mode: int = 0o644) -> None:
         OSError: Whatever else the system refused.
     """
     with _written_beside(path, data, mode=mode) as beside:
+        put(beside, path)
+
+
+def put(beside: Path, path: Path) -> None:
+    """Give a finished file its name; never in the place of one that is there. `beside` may be there afterwards.
+
+    Raises:
+        FileExistsError: There is something of that name, which is left as it is.
+        OSError: Whatever else the system refused.
+    """
+    try:
         os.link(beside, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+            raise
+        if os.path.lexists(path):  # a file system without hard links
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        os.rename(beside, path)
 
 
 def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -89,7 +107,7 @@ def read(path: Path, most: int) -> bytes:
     """
     # A pipe would block the opening for ever.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not path.is_file():
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError("it is no regular file")
         data = file.read(most + 1)
     if len(data) > most:
@@ -153,7 +171,7 @@ def _exclusive(beside: Path, mode: int) -> int:
 def _remove_left_over(beside: Path) -> None:
     # Never truncated and written again: it may be a second name of the file that it was to become.
     with suppress(FileNotFoundError):
-        fd = os.open(beside, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(beside, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)  # a writer that lives has it until it is done
             if _is_at(fd, beside):

@@ -27,6 +27,7 @@ from vpcshim.hypervisor import qemuimg
 from vpcshim.hypervisor.errors import Unsupported
 from vpcshim.hypervisor.qemuimg import ImageInfo, Job
 from vpcshim.migrate import vhd
+from vpcshim.model import hostfiles
 from vpcshim.model.base import ModelObject
 from vpcshim.model.hostfiles import told
 from vpcshim.model.task import Task, begin
@@ -46,6 +47,7 @@ _BY_NAME = {
     ".raw": RAW,
     ".iso": RAW,
 }
+_IMAGES = frozenset((*_BY_NAME, ".vud", ".vfd", ".flp", ".ima"))
 # What stands where in an image of each format. A VMDK of text is left out: it names other files of the host.
 _MAGIC = (
     (0, b"conectix", VHD),
@@ -57,6 +59,10 @@ _MAGIC = (
     (64, b"\x7f\x10\xda\xbe", "vdi"),
 )
 _LOOKED_AT = 512
+# Images that are but the table of contents of other files of the host: a qcow2 with its data in another file (a bit
+# of its incompatible features), a VMDK whose header says that a text follows (a capacity of 0).
+_QCOW2_FEATURES, _QCOW2_DATA_FILE = slice(72, 80), 1 << 2
+_VMDK_CAPACITY = slice(12, 20)
 _BESIDE = re.compile(r"\..+\.vpcshim-new-([0-9]{1,9})-[0-9a-f]{8}")
 _ABANDONED = 600.0  # seconds since the last write to it
 _ROOM = 8 << 20  # bytes that have to be free, beside what a fixed disk takes
@@ -153,9 +159,34 @@ def format_of(path: Path) -> str:
         )
     elif named != RAW and named not in looks:
         text = f"{path} is no image of the format {named}, which its name says it is"
+    elif _is_elsewhere(start, named):
+        text = f"the data of {path} is in other files that it names: convert it with qemu-img, if you trust it"
     else:
         return named
     raise Failure(HRESULT.VM_E_INVALID_HD_FILE, text, otherwise=(HRESULT.VM_E_HD_IMAGE_OPEN_FAIL,))
+
+
+def _is_elsewhere(start: bytes, form: str) -> bool:
+    """Whether the image would have QEMU open whatever files it names, as its disk."""
+    if form == "qcow2" and int.from_bytes(start[4:8], "big") > 2:
+        return bool(int.from_bytes(start[_QCOW2_FEATURES], "big") & _QCOW2_DATA_FILE)
+    return form == "vmdk" and start.startswith(b"KDMV") and not any(start[_VMDK_CAPACITY])
+
+
+def check_image_file(path: Path) -> None:
+    """Refuse what is no image by its name or no file: what a file that came from elsewhere may let a guest at.
+
+    Raises:
+        Failure: VM_E_INVALID_HD_FILE.
+    """
+    found = path.resolve()
+    if not {path.suffix.lower(), found.suffix.lower()} <= _IMAGES:
+        text = f"{found} is no image by its name"
+    elif found.exists() and not found.is_file():
+        text = f"{found} is no file"
+    else:
+        return
+    raise Failure(HRESULT.VM_E_INVALID_HD_FILE, text)
 
 
 def _ending(form: str) -> str:
@@ -419,19 +450,13 @@ def put(beside: Path, target: Path) -> None:
         Failure: E_ALREADY_EXISTS.
         OSError: The system refused.
     """
-    exists = Failure(HRESULT.E_ALREADY_EXISTS, f"there is a file {target} by now, which is left as it is")
     fd = os.open(beside, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
     try:
-        os.link(beside, target)
+        hostfiles.put(beside, target)
     except FileExistsError as error:
-        raise exists from error
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
-            raise
-        if os.path.lexists(target):  # a file system without hard links
-            raise exists from error
-        os.rename(beside, target)
+        text = f"there is a file {target} by now, which is left as it is"
+        raise Failure(HRESULT.E_ALREADY_EXISTS, text) from error

@@ -93,6 +93,10 @@ class DriveMap:
             raise Failure(HRESULT.E_PATH_NOT_FOUND, text)
         return _below(folder, parts, path, ceiling=folder)
 
+    def covers(self, path: Path) -> bool:
+        """Whether a path of the host is in the folder of a mapped drive."""
+        return any(path.is_relative_to(folder) for folder in self._folders.values())
+
     def to_script(self, path: str | os.PathLike[str]) -> str:
         """The path as a script is given it: of the mapped drive that covers it most closely, else the host's."""
         host = PurePosixPath(os.path.normpath(path))

@@ -58,6 +58,9 @@ def create(connect: libvirt.virConnect, place: Place) -> str:
         Failure: VM_E_CONFIG_DUPLICATE_NAME, E_ALREADY_EXISTS, E_PATH_NOT_FOUND, or the system refused the file.
         HypervisorError, libvirt.libvirtError: The machine cannot be defined.
     """
+    if place.file.suffix.lower() == vmcfiles.POINTER:
+        text = f"{place.shown} would be a file that points to a machine's: that of a new one ends with .vmc"
+        raise Failure(HRESULT.E_INVALID_NAME, text)
     known = registered.registered(connect)
     _check_name(known, place.name)
     _check_no_file(known, place)
@@ -188,7 +191,11 @@ def register(host: fitting.Host, place: Place) -> str:
     except libvirt.libvirtError as error:
         raise _duplicate(host.connect, place.name) or error from error
     if autostart:
-        domain.setAutostart(1)
+        try:
+            domain.setAutostart(1)
+        except libvirt.libvirtError:
+            registered.undefine(domain, keep=True)  # as it was: its file says more than half of the machine
+            raise
     return str(domain.UUIDString())
 
 
@@ -200,6 +207,25 @@ def _check_identity(in_use: dict[str, str], machine: described.Machine, place: P
             f"{described.BIOS_GUID} out of a copy of the file"
         )
         raise Failure(HRESULT.E_ALREADY_EXISTS, text)
+
+
+def _own_file(domain: libvirt.virDomain, kept: Settings) -> Path | None:
+    """The .vmc that is the machine's own, to be written and removed; None where it has none.
+
+    What the metadata names need not be: a clone takes them along, and anybody may write a definition.
+    """
+    if not kept.file:
+        return None
+    name, uuid, file = domain.name(), domain.UUIDString(), Path(kept.file)
+    if not file.is_absolute() or file.suffix.lower() != vmcfiles.EXTENSION:
+        logger.warning("%s: its metadata name %s, which is no .vmc file and is left alone", name, kept.file)
+        return None
+    known = registered.registered(domain.connect())
+    others = [each.name for each in known if each.file == kept.file and each.uuid != uuid]
+    if others and file.stem.casefold() != name.casefold():
+        logger.warning("%s: %s is the file of %s as well, and is left to that", name, file, ", ".join(others))
+        return None
+    return file
 
 
 # -- unregister and delete ---------------------------------------------------------------------------------------
@@ -222,14 +248,14 @@ def unregister(domain: libvirt.virDomain, paths: DriveMap, new_file: Callable[[s
     if lost:
         raise Failure(HRESULT.DISP_E_EXCEPTION, f"{name} cannot be unregistered: {lost}. Delete those first")
     kept = registered.read_settings(domain)
-    file = Path(kept.file) if kept.file else None
+    file = _own_file(domain, kept)
     data = _kept_file(domain, kept, paths)
     with hostfiles.told(f"{name} cannot be unregistered, its .vmc file is not written"):
         if file is None:
             file = new_file(name)
             file.parent.mkdir(parents=True, exist_ok=True)
             hostfiles.create(file, data, mode=0o600)
-            logger.warning("%s had no .vmc file: its definition is kept in %s", name, file)
+            logger.warning("%s had no .vmc file of its own: its definition is kept in %s", name, file)
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
             hostfiles.replace(file, data)  # its definition may hold passwords
@@ -237,9 +263,24 @@ def unregister(domain: libvirt.virDomain, paths: DriveMap, new_file: Callable[[s
 
 
 def _kept_file(domain: libvirt.virDomain, kept: Settings, paths: DriveMap) -> bytes:
-    text = registered.definition_text(domain)
-    found = {**_representable(kept.values), **described.write(fitting.described_by(domain, text, paths))}
-    return vmc.write(seal.sealed(found, text, autostart=bool(domain.autostart())))
+    """The .vmc, from which the definition can be had again: that is tried before the machine is forgotten.
+
+    Raises:
+        Failure: It cannot, being larger than what is read, say.
+    """
+    text, autostart = registered.definition_text(domain), bool(domain.autostart())
+    hardware = described.write(fitting.described_by(domain, text, paths))
+    why = "what was written is not what is read"
+    # The values are in the definition as well, and are left out where they make the file too large.
+    for values in (_representable(kept.values), {}):
+        try:
+            data = vmc.write(seal.sealed({**values, **hardware}, text, autostart=autostart))
+            if seal.opened(vmc.read(data)) == (text, autostart):
+                return data
+        except vmc.BadVmc as error:
+            why = str(error)
+    text = f"{domain.name()} cannot be unregistered: no .vmc file can hold its definition: {why}"
+    raise Failure(HRESULT.DISP_E_EXCEPTION, text)
 
 
 def _representable(kept: Mapping[str, Value]) -> dict[str, Value]:
@@ -259,11 +300,11 @@ def delete(domain: libvirt.virDomain) -> None:
         libvirt.libvirtError: libvirt refused; the machine is as it was then.
     """
     name = domain.name()
-    file = registered.read_settings(domain).file
+    file = _own_file(domain, registered.read_settings(domain))
     registered.undefine(domain, keep=False)
-    if file:
+    if file is not None:
         with hostfiles.told(f"{name} is deleted, but its file {file} is not"), suppress(FileNotFoundError):
-            hostfiles.remove(Path(file))
+            hostfiles.remove(file)
 
 
 # -- rename ------------------------------------------------------------------------------------------------------
@@ -283,9 +324,8 @@ def rename(domain: libvirt.virDomain, name: str, *, files: bool) -> None:
     """
     old = domain.name()
     _check_name(registered.registered(domain.connect()), name, but=domain.UUIDString())
-    kept = registered.read_settings(domain)
-    file = Path(kept.file) if kept.file else None
-    if file is None or not files or file.stem.casefold() != old.casefold() or not file.is_file():
+    file = _own_file(domain, registered.read_settings(domain)) if files else None
+    if file is None or file.stem.casefold() != old.casefold() or not file.is_file():
         if name != old:
             domain.rename(name)
         return

@@ -86,6 +86,8 @@ def followed(paths: DriveMap, found: Place) -> tuple[Place, vmc.Vmcx]:
     except vmc.BadVmc as error:
         raise _no_vmc(found, POINTER, error) from error
     file = paths.to_host(described.vmc_path, base=found.file.parent)
+    if file.suffix.lower() != EXTENSION:
+        raise Failure(HRESULT.E_BAD_PATHNAME, f"{found.shown} points to {file}, which is no {EXTENSION} file")
     return Place(found.name, file, paths.to_script(file)), described
 
 

@@ -127,7 +127,7 @@ class Work:
             raise
 
     def lost(self, why: str) -> None:
-        """End it as failed, where its thread is gone (in a forked child)."""
+        """End it as failed, where there is no thread for it (in a forked child)."""
         # Whoever held them at the fork holds them for good.
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -141,16 +141,19 @@ class Work:
         turn: Callable[[Work], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         try:
-            with turn(self):
-                self.heed_cancel()
-                self._run(self)
-        except Failure as failure:
-            self.failure = failure
-        except Exception as error:  # noqa: BLE001 - how it failed is what its task answers
-            self.failure = failure_of(error)
-        if self.failure is not None:
-            logger.info("%s: %s", self.description, self.failure)
-        try:
+            try:
+                with turn(self):
+                    self.heed_cancel()
+                    self._run(self)
+            except Failure as failure:
+                self.failure = failure
+            except BaseException as error:  # noqa: BLE001 - how it failed is what its task answers
+                # Whatever it is, SystemExit as well, it did not end well: and whoever waits for it is to hear that.
+                self.failure = Failure(HRESULT.E_UNEXPECTED, f"{type(error).__name__}: {error}")
+                if isinstance(error, Exception):
+                    self.failure = failure_of(error)
+            if self.failure is not None:
+                logger.info("%s: %s", self.description, self.failure)
             ended(self)
         finally:
             self._ended.set()
@@ -227,8 +230,10 @@ class Works:
         )
         try:
             thread.start()
-        except BaseException:  # the process may have no more threads: then it did not begin
+        except BaseException as error:  # the process may have no more threads: then it did not begin
+            work.lost(f"{work.description} could not begin: {error}")
             self.forget(work)
+            self._tell(work, True)
             raise
         return work
 

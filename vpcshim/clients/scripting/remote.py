@@ -1,7 +1,7 @@
 """Serving the in-process COM server of genuine Windows (`wine/host/inproc.c`) over a socket.
 
-Nothing here is encrypted: listen on this machine alone, and let ssh carry it (`ssh -L`). A client that does not know
-the secret is served nothing.
+Nothing here is encrypted: listen on this machine alone, and let ssh carry it (`ssh -L`). A client that does not
+know the secret is served nothing.
 """
 
 from __future__ import annotations

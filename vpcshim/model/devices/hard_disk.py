@@ -195,6 +195,13 @@ class HardDisk(
         if found.backing_path is None:
             text = f"{self._path} lies over {found.backing}, which is no file of the host"
             raise Failure(HRESULT.VM_E_HD_IMAGE_OPEN_FAIL, text)
+        if found.backing_format is None:
+            # QEMU would guess, and so take a raw image for whatever its guest wrote into it.
+            text = (
+                f"{self._path} does not say of what format the image {found.backing} beneath it is: if it is raw, "
+                f"qemu-img rebase -u -F raw -b {found.backing} {self._path}"
+            )
+            raise Failure(HRESULT.VM_E_HD_IMAGE_OPEN_FAIL, text)
         return HardDisk(self, found.backing_path, found.backing_format)
 
     # -- what is done with it ----------------------------------------------------------------------------------
@@ -354,7 +361,7 @@ class HardDisk(
         return form
 
     def _refuse_in_use(self, *, beneath: bool = False) -> None:
-        """Refuse an image that a running machine writes to, or `beneath` its disk reads.
+        """Refuse an image that a running or saved machine writes to, or `beneath` its disk reads.
 
         Raises:
             Failure: E_SHARING_VIOLATION.
@@ -365,7 +372,9 @@ class HardDisk(
                 os.path.realpath(path): name for path, name in disks.active_users(connect, beneath=beneath).items()
             }
         if here in users:
-            raise Failure(HRESULT.E_SHARING_VIOLATION, f"{self._path} is in use: {users[here]} runs with it")
+            raise Failure(
+                HRESULT.E_SHARING_VIOLATION, f"{self._path} is in use: {users[here]} runs with it, or is saved"
+            )
 
     def _refuse_read_only(self) -> None:
         if not self._path.stat().st_mode & 0o222:
@@ -392,9 +401,8 @@ class HardDisk(
         if form == images.VHD:
             vhd.set_id(beside, vhd.footer(target).id)
         was = target.stat()
-        os.chown(beside, was.st_uid, was.st_gid)
-        os.chmod(beside, stat.S_IMODE(was.st_mode))
-        shutil.copystat(target, beside)
+        qemuimg.hand_over(beside, was.st_uid, was.st_gid, stat.S_IMODE(was.st_mode))
+        shutil.copystat(target, beside, follow_symlinks=False)
         with beside.open("rb") as file:
             os.fsync(file.fileno())
 

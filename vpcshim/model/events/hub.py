@@ -21,6 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import libvirt
+
 from vpcshim.com.errors import Failure
 from vpcshim.com.events import EVENTS_LOST, Fired, Subscription
 from vpcshim.com.hresult import HRESULT
@@ -44,6 +46,9 @@ _SOON, _LATEST = 0.1, 10.0
 _LOOK = 1.0
 # How much longer than a connection's own timeout a handler may wait until it is connected (seconds).
 _PATIENCE = 30.0
+
+# What may be the last that is heard of a machine.
+_LAST = (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_UNDEFINED)
 
 Item = Callable[["Hub"], None]
 
@@ -84,20 +89,20 @@ class Hub:
         self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._listeners: list[Listener] = []
         self._trackers: dict[str, Tracker] = {}
-        # Since when the connection is known to bring events; infinity while it does not.
+        # Since when the connection is known to bring events; infinity while it does not. All times are monotonic.
         self._hears_since = math.inf
         self._retry_at = math.inf
         self._pause = _SOON
         self._look_at = math.inf
-        self.pid = os.getpid()
         put = self._queue.put
 
         def on_event(event: Event) -> None:
             put(lambda hub: hub._on_event(event))
 
         def on_work(work: Work, ended: bool) -> None:
-            if work.uuid is not None and work.state is not None:
-                put(lambda hub: hub._on_work(work, ended))
+            state = work.state  # as it is now: on its way an operation may show another
+            if work.uuid is not None and state is not None:
+                put(lambda hub: hub._on_work(work, state, ended))
 
         def on_value(uuid: str, key: str, value: Value | None) -> None:
             put(lambda hub: hub._on_value(uuid, key, value))
@@ -122,8 +127,7 @@ class Hub:
             Failure: E_NOTIMPL, when the hypervisor has no events.
         """
         connection = self._server.connection
-        with connection.calls():  # the hooks of the events are in when this is through
-            pass
+        self._connect()
         missing = self._server.events.missing.get(Kind.LIFECYCLE)
         if missing is not None:
             text = f"{connection.label} tells of no events: {missing}"
@@ -141,10 +145,23 @@ class Hub:
 
         return unadvise
 
+    def _connect(self) -> None:
+        """Have a connection that events come over. Raises HypervisorError."""
+        connection = self._server.connection
+        deadline = time.monotonic() + connection.timeout
+        while True:
+            with connection.calls():
+                pass
+            # Another thread may have the connection that the events are to come over, and be about to ask for them.
+            if self._server.events.connected(_SOON):
+                return
+            if time.monotonic() > deadline:
+                raise HypervisorError(f"{connection.label} did not answer in time")
+
     def _take_in(self, advice: _Advice) -> None:
         listener = advice.listener
         try:
-            at = time.time()
+            at = time.monotonic()
             if listener.uuid is None:
                 self._know(self._census(), at)
             elif listener.uuid not in self._trackers:
@@ -182,7 +199,7 @@ class Hub:
             if listener.media and tracker.media is None:
                 tracker.media = census.media(domain)
         if _is_silent(tracker):
-            self._look_at = time.time() + _LOOK
+            self._look_at = time.monotonic() + _LOOK
 
     # -- telling -------------------------------------------------------------------------------------------
 
@@ -219,6 +236,8 @@ class Hub:
                 self._tell(tracker.has_values(values))
         if tracker.media is not None and event.kind in (Extra.TRAY_CHANGE, Kind.LIFECYCLE):
             self._on_media(tracker, event)
+        if event.kind is Kind.LIFECYCLE and event.details[0] in _LAST:
+            self._forget_gone(event.uuid)
 
     def _on_media(self, tracker: Tracker, event: Event) -> None:
         with self._about(tracker, "what is in its drives cannot be read"):
@@ -230,15 +249,30 @@ class Hub:
             else:
                 self._tell(tracker.looked(media))  # the aliases are given when it starts
 
-    def _on_work(self, work: Work, ended: bool) -> None:
-        tracker = self._trackers.get(work.uuid or "")
-        if tracker is None or work.state is None:
+    def _forget_gone(self, uuid: str) -> None:
+        """Follow a machine no longer that there is no more, unless somebody hears of that very one."""
+        if any(listener.uuid == uuid for listener in self._listeners):
             return
+        try:
+            with self._server.connection.domain(uuid):
+                pass
+        except DomainGone:
+            self._trackers.pop(uuid, None)
+        except HypervisorError as error:
+            logger.debug("whether %s is still there is not known: %s", uuid, error)
+
+    def _on_work(self, work: Work, state: VMVMState, ended: bool) -> None:
+        tracker = self._trackers.get(work.uuid or "")
+        if tracker is None:
+            return
+        at = time.monotonic()
         if not ended:
-            tracker.begins(work.state, time.time())
-        elif work.failure is not None:
-            at = time.time()
-            with self._about(tracker, "its state cannot be asked for"):
+            tracker.begins(state, at)
+            return
+        with self._about(tracker, "its state cannot be asked for"):
+            if work.failure is None:
+                self._tell(tracker.ends(state, at, lambda: self._ask(tracker.uuid)))
+            else:
                 self._tell(tracker.settles(self._ask(tracker.uuid), at))
 
     def _on_value(self, uuid: str, key: str, value: Value | None) -> None:
@@ -259,8 +293,8 @@ class Hub:
             return False
 
     def _passes(self) -> float:
-        """Do what is due; when the next thing is, in seconds since the epoch."""
-        now = time.time()
+        """Do what is due; when the next thing is, on the monotonic clock."""
+        now = time.monotonic()
         if self._retry_at <= now:
             self._reopen()
         if self._look_at <= now:
@@ -275,7 +309,7 @@ class Hub:
         self._look_at = math.inf
         for tracker in tuple(self._trackers.values()):
             if _is_silent(tracker) and any(one.media and one.uuid == tracker.uuid for one in self._listeners):
-                self._look_at = time.time() + _LOOK
+                self._look_at = time.monotonic() + _LOOK
                 if self._hears_since == math.inf:
                     continue  # there is nobody to ask
                 with self._about(tracker, "what is in its drives cannot be read"):
@@ -286,17 +320,17 @@ class Hub:
     # -- the connection ------------------------------------------------------------------------------------
 
     def _on_link(self, event: Event) -> None:
-        if not self._listeners or event.seen < self._hears_since != math.inf:
+        if not self._listeners or event.at < self._hears_since != math.inf:
             return  # nobody was told anything yet
         label = self._server.connection.label
         if event.kind is Link.LOST:
             if event.details[0] == 0 and self._hears_since != math.inf:
                 self._hears_since = math.inf
                 self._mark(f"the connection to {label} was lost")
-                self._retry_at, self._pause = time.time(), _SOON
+                self._retry_at, self._pause = time.monotonic(), _SOON
             return
         if self._hears_since != math.inf:
-            self._mark(f"the connection to {label} was replaced by another")
+            self._mark(f"the connection to {label} was lost and is open again")
         self._again()
 
     def _mark(self, reason: str) -> None:
@@ -306,18 +340,20 @@ class Hub:
 
     def _reopen(self) -> None:
         """Open a connection, which the events then come over."""
-        self._retry_at, self._pause = time.time() + self._pause, min(self._pause * 2, _LATEST)
+        self._retry_at, self._pause = time.monotonic() + self._pause, min(self._pause * 2, _LATEST)
         try:
             with self._server.connection.calls():
                 pass
         except HypervisorError as error:
             logger.debug("still no events: %s", error)
-        else:
+            return
+        # Else another thread is about to ask for them: then `Link.OPENED` comes.
+        if self._server.events.connected():
             self._again()
 
     def _again(self) -> None:
         """Events come over a new connection: tell what the machines' states have become meanwhile."""
-        at = time.time()
+        at = time.monotonic()
         try:
             found = self._census()
             self._hears_since = at
@@ -339,7 +375,7 @@ class Hub:
         except HypervisorError as error:
             logger.info("the machines' states cannot be asked for: %s", error)
             self._hears_since = math.inf
-            self._retry_at = time.time() + self._pause
+            self._retry_at = time.monotonic() + self._pause
 
     def _relearn(self, tracker: Tracker, there: bool) -> None:
         if not there or (tracker.values is None and tracker.media is None):
@@ -418,7 +454,7 @@ def _run(this: weakref.ref[Hub], items: queue.SimpleQueue[Item | None]) -> None:
     due = math.inf
     while True:
         try:
-            left = due - time.time()
+            left = due - time.monotonic()
             item = items.get(timeout=None if left == math.inf else min(max(0.0, left), threading.TIMEOUT_MAX))
             if item is None:
                 return
@@ -432,7 +468,7 @@ def _run(this: weakref.ref[Hub], items: queue.SimpleQueue[Item | None]) -> None:
             due = hub._passes()
         except Exception:
             logger.exception("an event could not be told")
-            due = time.time() + _SOON
+            due = time.monotonic() + _SOON
         del hub, item
 
 
@@ -442,16 +478,29 @@ def _nothing(_hub: Hub) -> None:
 
 # -- one for each server ---------------------------------------------------------------------------------------
 
+
+class _Place:
+    """Where the hub of one server is, in this process; a hub is made with the lock held, which asks libvirt."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.Lock()
+        self.hub: Callable[[], Hub | None] = lambda: None
+
+
 _lock = threading.Lock()
-_hubs: weakref.WeakKeyDictionary[Server, weakref.ref[Hub]] = weakref.WeakKeyDictionary()
+_places: weakref.WeakKeyDictionary[Server, _Place] = weakref.WeakKeyDictionary()
 
 
 def hub_of(server: Server) -> Hub:
     """The hub of that server, for as long as somebody holds it."""
     with _lock:
-        known = _hubs.get(server)
-        hub = None if known is None else known()
-        if hub is None or hub.pid != os.getpid():  # a forked child has none of its parent's threads
+        place = _places.get(server)
+        if place is None or place.pid != os.getpid():  # a forked child has none of its parent's threads
+            place = _places[server] = _Place()
+    with place.lock:
+        hub = place.hub()
+        if hub is None:
             hub = Hub(server)
-            _hubs[server] = weakref.ref(hub)
+            place.hub = weakref.ref(hub)
         return hub

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -38,6 +39,7 @@ LONGEST = 60.0
 _OUTPUT = 16_384
 _AT_A_TIME = 4
 _LOOK = 0.02
+_BLOCKS = 64  # of output that are read between two looks
 
 
 class ScriptRunner:
@@ -173,17 +175,25 @@ def run(command: str, environment: dict[str, str], longest: float = LONGEST) -> 
     except (Failure, OSError) as error:
         logger.error("%s cannot be run: %s", command, error)
         return None
-    output = bytearray()
-    reader = threading.Thread(target=_read, args=(process, output), name="vpcshim-script-output", daemon=True)
-    reader.start()
-    in_time = _ends(process.pid, longest)
-    # What it left running in its session ends with it, for nobody would bound that. It is not reaped yet: the
-    # number is still its own.
-    os.killpg(process.pid, signal.SIGKILL)
-    code = process.wait()
-    reader.join(1.0)
-    text = bytes(output).decode(errors="replace").strip()
     event = environment.get("VPCSHIM_EVENT", "")
+    assert process.stdout is not None
+    with process.stdout as stream:
+        os.set_blocking(stream.fileno(), False)
+        output = bytearray()
+        in_time = _ends(process.pid, longest, stream.fileno(), output)
+        # What it left running in its process group ends with it, for nobody would bound that. It is not reaped yet:
+        # the number is still its own.
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except PermissionError as error:
+            # It is another user's now (sudo). One that has ended is all the same to us.
+            logger.log(logging.DEBUG if in_time else logging.ERROR, "%s cannot be killed: %s", command, error)
+            if not in_time:
+                return None
+        code = process.wait()
+        # What it wrote; nobody waits for one that left the group and holds the pipe.
+        _read(stream.fileno(), output)
+    text = bytes(output).decode(errors="replace").strip()
     if not in_time:
         logger.error("%s for %s was killed: it took longer than %g s: %s", command, event, longest, text)
         return None
@@ -193,19 +203,31 @@ def run(command: str, environment: dict[str, str], longest: float = LONGEST) -> 
     return code
 
 
-def _ends(pid: int, longest: float) -> bool:
-    """Wait for a child to end, without reaping it; whether it did in that time."""
+def _ends(pid: int, longest: float, fd: int, output: bytearray) -> bool:
+    """Wait for a child to end, without reaping it, and read what it writes; whether it did in that time."""
     deadline = time.monotonic() + longest
+    written = select.poll()
+    written.register(fd, select.POLLIN)
+    more = True
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         if time.monotonic() >= deadline:
             return False
-        time.sleep(_LOOK)
+        if more:
+            written.poll(_LOOK * 1000)
+            more = _read(fd, output)
+        else:
+            time.sleep(_LOOK)
     return True
 
 
-def _read(process: subprocess.Popen[bytes], output: bytearray) -> None:
-    """Keep the beginning of the output, and let the rest go by."""
-    assert process.stdout is not None
-    with process.stdout as stream:
-        while block := os.read(stream.fileno(), _OUTPUT):
-            output += block[: _OUTPUT - len(output)]
+def _read(fd: int, output: bytearray) -> bool:
+    """Keep the beginning of the output that is there by now, and let the rest go by; whether more may come."""
+    for _ in range(_BLOCKS):  # one that never stops writing is not read for ever
+        try:
+            block = os.read(fd, _OUTPUT)
+        except BlockingIOError:
+            return True
+        if not block:
+            return False
+        output += block[: _OUTPUT - len(output)]
+    return True

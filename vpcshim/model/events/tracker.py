@@ -60,7 +60,7 @@ class _Task:
     """A task of this process that puts the machine into a state in between, until libvirt tells of its end."""
 
     state: VMVMState
-    due: float
+    due: float  # on the monotonic clock
     told: bool = False
 
 
@@ -70,7 +70,7 @@ class Tracker:
     Attributes:
         name: Its name.
         state: The VMVMState that was told last, or that it had when somebody began to listen.
-        since: Since when libvirt's transitions count (seconds since the epoch): earlier ones are in the state.
+        since: Since when libvirt's transitions count (on the monotonic clock): earlier ones are in the state.
         values: Its configuration values, where somebody hears of their changes.
         media: What is in its drives, where somebody hears of that.
     """
@@ -98,16 +98,16 @@ class Tracker:
             event: The event.
             state: The machine's state as libvirt tells it by now; asked only where the event does not say.
         """
-        if event.kind is Kind.LIFECYCLE and event.seen < self.since:
+        if event.kind is Kind.LIFECYCLE and event.at < self.since:
             return
         match event.kind:
             case Kind.LIFECYCLE:
                 yield from self._lifecycle(event, state)
             case Kind.REBOOT:
                 self._silent_since = None
-                if event.seen - self._reset >= _ONE_RESET:
+                if event.at - self._reset >= _ONE_RESET:
                     yield self._told("OnReset", script=VMEventType.vmEvent_VirtualMachineReset)
-                    self._reset = event.seen
+                    self._reset = event.at
             case Extra.WATCHDOG:
                 yield self._no_heartbeat()
             case Extra.AGENT_LIFECYCLE:
@@ -174,7 +174,7 @@ class Tracker:
             self._silent_since = None
             yield self._told("OnAdditionsAvailable")
         elif reason == libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL and self.state is _RUNNING:
-            self._silent_since = event.seen
+            self._silent_since = event.at
 
     def _crash(self) -> Iterator[Told]:
         if not self._crashed:
@@ -200,6 +200,14 @@ class Tracker:
         libvirt tells what became of it.
         """
         self._tasks.append(_Task(state, now + _MOMENT))
+
+    def ends(self, state: VMVMState, since: float, ask: Callable[[], VMVMState]) -> Iterator[Told]:
+        """A task of this process that had put it into that state ended well.
+
+        Of those that start and stop it libvirt tells; of others it does not: its state is asked for, at `since`.
+        """
+        if state not in (*_STARTING, *_STOPPING):
+            yield from self.settles(ask(), since)
 
     def _comes_to(self, state: VMVMState, of: tuple[VMVMState, ...] = ()) -> Iterator[Told]:
         """libvirt says that it is in that state now, which ends a task that had put it into one `of` those."""
@@ -229,7 +237,7 @@ class Tracker:
 
     @property
     def due(self) -> float:
-        """When `passes` may have something to tell, seconds since the epoch; infinity for never."""
+        """When `passes` may have something to tell, on the monotonic clock; infinity for never."""
         waiting = [task.due for task in self._tasks if not task.told]
         return min((*waiting, math.inf if self._silent_since is None else self._silent_since + HEARTBEAT))
 

@@ -150,7 +150,9 @@ class Drives(Stateful):
         here = os.path.realpath(medium.path)
         for path, name in users.items():
             if os.path.realpath(path) == here:
-                raise Failure(HRESULT.E_SHARING_VIOLATION, f"{medium.path} is in use: {name} runs with it")
+                raise Failure(
+                    HRESULT.E_SHARING_VIOLATION, f"{medium.path} is in use: {name} runs with it, or is saved"
+                )
 
     def _add_dvd(self, place: Place) -> DVDDriveBase:
         def edit(devices: Devices) -> str:
@@ -197,7 +199,7 @@ class ServerDrives(Drives):
             busNumber: IDE 0 or 1; the number of a SCSI controller, 0..3; others as in `model/buses.py`.
             deviceNumber: IDE 0 or 1, SCSI 0..6.
 
-        E_SHARING_VIOLATION when the machine has that image already, or another one runs with it.
+        E_SHARING_VIOLATION when the machine has that image already, or another one runs with it or is saved.
         """
         return self._add_hard_disk(hardDiskPath, buses.place_of(self._product_, busType, busNumber, deviceNumber))
 
