@@ -16,7 +16,7 @@ from typing import Any
 import libvirt
 import pytest
 
-from tests.benchmarks import exporter, growth, host, link, machine, process, script, wine
+from tests.benchmarks import exporter, growth, host, link, machine, process, script, scripts, wine
 from tests.benchmarks.options import Options
 from tests.benchmarks.report import Report
 from tests.benchmarks.stage import Stage
@@ -24,7 +24,12 @@ from tests.harness import kernel, namespace
 from tests.harness.packages import PackageError
 
 #: What needs no privilege; the others need real guests.
-PLAIN: dict[str, Callable[[Options], Report]] = {"script": script.run, "growth": growth.run, "wine": wine.run}
+PLAIN: dict[str, Callable[[Options], Report]] = {
+    "script": script.run,
+    "growth": growth.run,
+    "wine": wine.run,
+    "scripts": scripts.run,
+}
 #: In the order in which they can share their guests: all of them with taps, all of them, a few.
 STAGED: dict[str, Callable[[Stage, Options], Report]] = {"host": host.run, "link": link.run, "process": process.run}
 

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.harness.daemon import TestDriverDaemon
 from tests.harness.waiting import wait_until
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import census
+from vpcshim.hypervisor.events import Events
 from vpcshim.model.application import VirtualServer
 from vpcshim.model.events import hub as hubs
 
@@ -173,6 +175,7 @@ def test_a_first_look_that_fails_is_followed_by_another(
     vm = connect(testdriver_daemon).FindVirtualMachine("test")
     heard = vpcshim.WithEvents(vm, Heard)
     vm.Pause()
+    wait_until(lambda: heard.all == [PAUSED], 5)  # else it may die with the daemon
     looks = 0
     take = census.take
 
@@ -188,3 +191,77 @@ def test_a_first_look_that_fails_is_followed_by_another(
     testdriver_daemon.start()
     wait_until(lambda: heard.all == [PAUSED, "lost", RUNNING], 20, str(heard.all))
     assert looks >= 3
+
+
+@pytest.fixture
+def slow_hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """While it is set, whoever opens the connection that events come over takes his time to ask for them."""
+    slow = threading.Event()
+    register = Events._register
+
+    def registers(events: Events, connect: Any) -> Any:
+        if slow.is_set():
+            time.sleep(1.2)
+        return register(events, connect)
+
+    monkeypatch.setattr(Events, "_register", registers)
+    yield slow
+    slow.clear()
+
+
+def test_one_who_connects_while_another_thread_opens_the_connection(
+    testdriver_daemon: TestDriverDaemon, slow_hooks: threading.Event
+) -> None:
+    application = connect(testdriver_daemon)
+    slow_hooks.set()
+    opener = threading.Thread(target=application.FindVirtualMachine, args=("test",), daemon=True)
+    opener.start()
+    wait_until(lambda: application._server.connection._events_on is not None, 5)
+    heard = vpcshim.WithEvents(application, Heard)
+    opener.join(10)
+    application.FindVirtualMachine("test").Pause()
+    wait_until(lambda: heard.all == [("test", PAUSED)], 5)
+
+
+def test_one_gap_has_one_marker_whoever_opens_the_connection_again(
+    testdriver_daemon: TestDriverDaemon, slow_hooks: threading.Event
+) -> None:
+    vm = connect(testdriver_daemon).FindVirtualMachine("test")
+    heard = vpcshim.WithEvents(vm, Heard)
+    testdriver_daemon.kill()
+    wait_until(lambda: heard.all == ["lost"], 10)
+    slow_hooks.set()
+    testdriver_daemon.start()
+    assert vm.State == RUNNING
+    wait_until(lambda: hubs.hub_of(vm._server)._hears_since < float("inf"), 10)
+    time.sleep(0.3)
+    vm.Pause()
+    wait_until(lambda: len(heard.all) >= 2, 10)
+    assert heard.all == ["lost", PAUSED]
+
+
+def test_a_forked_child_hears_of_events(testdriver_daemon: TestDriverDaemon) -> None:
+    code = """if True:
+        import os, sys, time, libvirt, vpcshim
+        class Heard:
+            all = []
+            def OnStateChange(self, state):
+                self.all.append(int(state))
+        libvirt.registerErrorHandler(lambda *_: None, None)
+        vm = vpcshim.CreateObject('VirtualServer.Application', sys.argv[1]).FindVirtualMachine('test')
+        parents = vpcshim.WithEvents(vm, Heard)
+        child = os.fork()
+        if child:
+            sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        heard = vpcshim.WithEvents(vm, Heard)
+        vm.Pause()
+        vm.Resume()
+        end = time.monotonic() + 5
+        while len(heard.all) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        print(heard.all)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code, testdriver_daemon.uri], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[6, 5]\n", "")

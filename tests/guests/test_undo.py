@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import libvirt
 import pytest
 
 import vpcshim
@@ -538,6 +539,61 @@ def test_what_others_merged_is_not_merged_again_over_what_was_written_since(
     assert overlay.exists(), "nobody asked for it to be deleted"
     assert f"undo disk {overlay} was not what it used" in caplog.text
     assert overlays.undo_disks(domain) == {}
+
+
+def test_what_libvirt_itself_merged_while_the_guest_ran_is_the_disk(
+    guest_factory: GuestFactory, tmp_path: Path
+) -> None:
+    image = make_image(tmp_path, "raw")
+    guest = guest_factory(disks=(Disk("vda", image),), start=False)
+    vm = undoable(guest, VPC, constants.vmUndoAction_Commit)
+    start(vm, guest)
+    write(guest)
+    flags = libvirt.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE
+    guest.domain.blockCommit("vda", str(image), None, 0, flags)
+    wait_until(lambda: "<ready/>" in guest.domain.XMLDesc() or "ready='yes'" in guest.domain.XMLDesc(), 30, "ready")
+    guest.domain.blockJobAbort("vda", libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT)
+    write(guest, "Y")
+    turn_off(vm, guest)
+    assert sources(guest) == [str(image)]
+    assert image.read_bytes()[: len(WRITTEN)] == b"Y" * len(WRITTEN)
+    start(vm, guest)
+    assert len(overlays.undo_disks(guest.domain)) == 1, "it is undoable again"
+    assert sources(guest) != [str(image)]
+
+
+def test_a_merge_without_room_is_completed_once_there_is_some(
+    define: Callable[[str], Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", small], check=True, timeout=60)
+    try:
+        image = small / "thin.raw"
+        with image.open("wb") as file:
+            file.truncate(SIZE)
+        domain = define(Disk("vda", image).xml())
+        overlays.begin(domain)
+        overlay = overlays.undo_disks(domain)["vda"]
+        command = "write -q -P 90 0 3M"
+        subprocess.run(["qemu-io", "-f", "qcow2", "-c", command, overlay], check=True, timeout=60)
+        (small / "fill").write_bytes(bytes(4 << 20))
+        for _ in range(2):
+            with pytest.raises(qemuimg.DiskFull):
+                overlays.merge(domain, qemuimg.Job())
+            with pytest.raises(qemuimg.DiskFull):
+                overlays.discard(domain)  # half of it is in the original: it is completed first
+        check = subprocess.run(
+            ["qemu-io", "-rf", "qcow2", "-c", "read -P 90 0 3M", overlay], capture_output=True, check=True
+        )
+        assert b"failed" not in check.stdout, "seen through the undo disk the disk is whole"
+        (small / "fill").unlink()
+        overlays.merge(domain, qemuimg.Job())
+        assert "it is completed now" in caplog.text
+        assert image.read_bytes()[: 3 << 20] == b"Z" * (3 << 20)
+        assert leftovers(small) == []
+    finally:
+        subprocess.run(["umount", "-l", small], check=True, timeout=60)
 
 
 def test_a_disk_that_lost_its_undo_disk_gets_another(

@@ -462,6 +462,18 @@ def test_doctor(node: str) -> None:
     assert result.returncode == 1
 
 
+def test_doctor_says_which_programs_are_missing(tmp_path: Path) -> None:
+    node = write_node(tmp_path / "fine.xml", machine("web01", 1))
+    environment = {**os.environ, "PATH": str(tmp_path), "VPCSHIM_WINE": str(tmp_path / "no-wine")}
+    command = [sys.executable, "-m", "vpcshim", "-c", node, "doctor", "--json"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    checks = {one["check"]: one for one in json.loads(result.stdout)}
+    for topic, package in (("disk images", "qemu-utils"), ("VBScript, JScript", "wine64")):
+        assert (checks[topic]["status"], checks[topic]["server"]) == ("warn", None)
+        assert package in checks[topic]["remedy"]
+    assert result.returncode == 0
+
+
 def test_doctor_is_content(tmp_path: Path) -> None:
     node = write_node(tmp_path / "fine.xml", machine("web01", 1))
     result = run("doctor", "-c", node)

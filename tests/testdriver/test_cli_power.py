@@ -163,3 +163,10 @@ def test_each_has_help(node: Node, command: str) -> None:
 
 def test_without_waiting_what_is_done_at_once_is_done(node: Node) -> None:
     assert run(node.uri, "start", "--no-wait", "old") == ("old: started\n", "")
+
+
+def test_copies_of_one_machine_on_two_hosts_are_two(vpcshim_node: NodeBuilder) -> None:
+    uuid = "5d0c7fe8-8d3f-4d7c-9c60-7a0d5a6e5f77"
+    hosts = [vpcshim_node(Machine(name, uuid=uuid)).uri for name in ("here", "there")]
+    out, _ = run(hosts, "pause", "here", "there")
+    assert out.splitlines() == ["here: paused", "there: paused"]

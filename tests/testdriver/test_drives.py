@@ -215,6 +215,49 @@ def test_an_image_is_what_its_name_says_or_refused(storage: Storage, name: str, 
     assert storage.xml("big").xpath("count(devices/disk)") == before
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("theirs.qcow2", b"QFI\xfb" + bytes([0, 0, 0, 3]) + bytes(64) + (1 << 2).to_bytes(8, "big") + bytes(4016)),
+        ("theirs.vmdk", b"KDMV" + bytes([1, 0, 0, 0]) + bytes(504) + b'RW 1 FLAT "/etc/shadow" 0\n'),
+    ],
+)
+def test_an_image_that_names_other_files_for_its_data_is_refused(
+    storage: Storage, name: str, content: bytes
+) -> None:
+    (storage.folder / name).write_bytes(content)
+    with pytest.raises(ComError, match="is in other files that it names"):
+        storage.machine("big").AddHardDiskConnection(rf"C:\{name}", IDE, 0, 0)
+
+
+def test_the_format_of_a_parent_is_never_guessed(storage: Storage) -> None:
+    make_child(storage.folder)
+    child = storage.folder / "child.qcow2"
+    raw = bytearray(child.read_bytes())
+    place = raw.index((0xE2792ACA).to_bytes(4, "big"))  # the extension that holds the format
+    raw[place : place + 4] = (0x5F5F5F5F).to_bytes(4, "big")
+    child.write_bytes(raw)
+    disk: Any = storage.app.GetHardDisk(r"C:\child.qcow2")
+    for call, args in (
+        (disk.Merge, ()),
+        (disk.MergeTo, (r"C:\whole.vhd", 0)),
+        (disk.Convert, (r"C:\whole.vhd", 0)),
+    ):
+        assert "does not say of what format" in refused(call, *args)[1]
+
+
+def test_the_disks_of_a_saved_machine_are_only_read(vpcshim_node: NodeBuilder, tmp_path: Path) -> None:
+    storage = Storage(vpcshim_node, tmp_path, VS, "saved")
+    disk: Any = storage.app.GetHardDisk(r"C:\web.vhd")
+    add = storage.machine("big").AddHardDiskConnection
+    for call, args in ((disk.Compact, ()), (add, (r"C:\web.vhd", IDE, 0, 0))):
+        code, text = refused(call, *args)
+        assert (code, "or is saved" in text) == (HRESULT.E_SHARING_VIOLATION, True)
+    done(disk.Convert(r"C:\copy.vhd", 0))
+    storage.web.DiscardSavedState()
+    done(disk.Compact())
+
+
 def test_a_raw_image_stays_raw_whatever_its_guest_writes(storage: Storage) -> None:
     storage.machine("big").AddHardDiskConnection(r"C:\free.img", IDE, 0, 0)
     (storage.folder / "free.img").write_bytes(QCOW2)

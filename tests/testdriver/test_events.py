@@ -22,8 +22,10 @@ from vpcshim.com.member import Product
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import census, settings
 from vpcshim.hypervisor.errors import HypervisorError
-from vpcshim.hypervisor.events import Event, Kind
+from vpcshim.hypervisor.events import Event, Events, Kind, Link
 from vpcshim.model.events import hub as hubs
+from vpcshim.model.task import begin
+from vpcshim.model.work import Work
 from vpcshim.testing import Machine, Node, NodeBuilder
 
 OFF, SAVED, ON, RESTORING, RUNNING, PAUSED, SAVING, STOPPING = (
@@ -290,3 +292,121 @@ def test_a_process_ends_with_a_handler_connected(node: Node) -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (0, "told 6\n", "")
+
+
+def test_a_clock_that_is_set_back_loses_nothing(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    vm = find(application(node, VS), "db")
+    heard = vpcshim.WithEvents(vm, Heard)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 3600)
+    vm.Pause()
+    vm.Resume()
+    expect(heard, PAUSED, RUNNING)
+
+
+def test_a_task_that_neither_starts_nor_stops_it_is_over_when_it_is(node: Node) -> None:
+    vm = find(application(node, VS), "web")
+    heard = vpcshim.WithEvents(vm, Heard)
+    merging = VMVMState.vmVMState_MergingDrives
+    work = Work("Merging", lambda _work: time.sleep(0.1), uuid=vm._uuid, state=merging)
+    begin(vm, work).WaitForCompletion(-1)
+    expect(heard, merging, OFF)
+    with node.connection() as connect:
+        connect.lookupByName("web").create()
+    expect(heard, RUNNING)
+
+
+def test_an_operation_that_shows_another_state_on_its_way(node: Node) -> None:
+    """As a start does that first merges what an earlier run left."""
+    vm = find(application(node, VS), "web")
+    heard = vpcshim.WithEvents(vm, Heard)
+
+    def start(work: Work) -> None:
+        state, work.state = work.state, VMVMState.vmVMState_MergingDrives
+        time.sleep(0.2)
+        work.state = state
+        with node.connection() as connect:
+            connect.lookupByName("web").create()
+
+    hub = hubs.hub_of(vm._server)
+    gate = threading.Event()
+
+    def waits(_hub: hubs.Hub) -> None:
+        gate.wait(5)
+
+    hub._queue.put(waits)  # it comes to the task when that is on its way
+    threading.Timer(0.1, gate.set).start()
+    begin(vm, Work("Starting", start, uuid=vm._uuid, state=ON)).WaitForCompletion(-1)
+    expect(heard, ON, RUNNING)
+
+
+def test_machines_that_are_gone_are_followed_no_longer(node: Node) -> None:
+    app = application(node, VS)
+    of_all = vpcshim.WithEvents(app, HeardOfAll)
+    hub = hubs.hub_of(app._server)
+    with node.connection() as connect:
+        domain = connect.lookupByName("web")
+        xml = domain.XMLDesc().replace(domain.UUIDString(), "").replace("<uuid></uuid>", "")
+        for number in range(3):
+            new = connect.createXML(xml.replace("web", f"new{number}", 1))
+            new.destroy()
+        domain.undefine()
+        del domain, new
+    wait_until(lambda: len(of_all.all) == 6, 5)
+    wait_until(lambda: {tracker.name for tracker in hub._trackers.values()} == {"db"}, 5)
+
+
+def test_a_server_that_does_not_answer_holds_up_no_other(
+    node: Node, vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = application(node, VS)
+    gate, waits = threading.Event(), threading.Event()
+    watch = Events.watch
+
+    def hangs(events: Events, listener: Any) -> Any:
+        if events is frozen._server.events:
+            waits.set()
+            gate.wait(20)
+        return watch(events, listener)
+
+    monkeypatch.setattr(Events, "watch", hangs)
+    thread = threading.Thread(target=vpcshim.WithEvents, args=(frozen, HeardOfAll), daemon=True)
+    thread.start()
+    assert waits.wait(5)
+    began = time.monotonic()
+    try:
+        other = vpcshim.WithEvents(application(vpcshim_node(Machine("else")), VS), HeardOfAll)
+        assert time.monotonic() - began < 10
+        other.close()
+    finally:
+        gate.set()
+        thread.join(10)
+
+
+def test_a_look_that_fails_for_whatever_reason_is_followed_by_another(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lost(Heard):
+        def OnEventsLost(self, reason: str) -> None:
+            self.all.append("lost")
+
+    vm = find(application(node, VS), "db")
+    heard = vpcshim.WithEvents(vm, Lost)
+    hub = hubs.hub_of(vm._server)
+    heard_since: list[float] = []
+    take = census.take
+
+    def fails_once(connect: Any) -> Any:
+        heard_since.append(hub._hears_since)
+        if len(heard_since) == 1:
+            raise ValueError("a defect")
+        return take(connect)
+
+    monkeypatch.setattr(census, "take", fails_once)
+    opened = Event(Link.OPENED, "", (1,), time.time())
+    hub._queue.put(lambda hub: hub._on_event(opened))
+    wait_until(lambda: len(heard_since) == 2, 5)
+    assert heard_since == [float("inf")] * 2
+    wait_until(lambda: hub._hears_since < float("inf"), 5)
+    vm.Pause()
+    expect(heard, "lost", PAUSED)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.testdriver.support import PRODUCTS, application, code_of, find, raw
+import vpcshim
+from tests.harness.waiting import wait_until
+from tests.testdriver.support import PRODUCTS, PROGIDS, application, code_of, find, raw
 from vpcshim import HRESULT, ComError
 from vpcshim.com.member import Product
 from vpcshim.testing import Machine, Node, NodeBuilder
@@ -80,3 +84,14 @@ def test_threads_share_an_application(vpcshim_node: NodeBuilder, product: Produc
         seen = {answer for watcher in watchers for answer in watcher.result(60)}
     # Off is S_FALSE and 0, on is S_OK and a count; nothing else, whenever it stops.
     assert seen <= {(HRESULT.S_OK, False), (HRESULT.S_FALSE, True)}
+
+
+@everywhere
+def test_a_dropped_application_leaves_no_connection(vpcshim_node: NodeBuilder, product: Product) -> None:
+    # Not the node's own, which holds its first one.
+    app = vpcshim.CreateObject(PROGIDS[product], vpcshim_node("web").uri)
+    assert find(app, "web").State == 5
+    gone = weakref.ref(app._server.connection)
+    events = weakref.ref(app._server.events)
+    del app
+    wait_until(lambda: gc.collect() is not None and gone() is None and events() is None, 5)

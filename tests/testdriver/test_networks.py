@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import libvirt
 import pytest
 
 from tests.testdriver.support import find
 from vpcshim import HRESULT, ComError
-from vpcshim.hypervisor import hostadapters
+from vpcshim.hypervisor import hostadapters, networks
 from vpcshim.model.application import VirtualServer
+from vpcshim.model.devices import virtual_network
 from vpcshim.testing import Machine, Node, NodeBuilder
 from vpcshim.testing.machines import Nic
 
@@ -24,6 +27,7 @@ def node(vpcshim_node: NodeBuilder) -> Node:
 @pytest.fixture
 def server(node: Node, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> VirtualServer:
     monkeypatch.setenv("VPCSHIM_DRIVES", f"C:={tmp_path}")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     return node.application()
 
 
@@ -53,8 +57,6 @@ def test_a_network_is_made_kept_and_made_again(server: VirtualServer, tmp_path: 
 def test_what_libvirt_refuses_leaves_nothing(
     server: VirtualServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import libvirt
-
     def refuse(*_: object) -> None:
         raise libvirt.libvirtError("no bridge")
 
@@ -63,6 +65,115 @@ def test_what_libvirt_refuses_leaves_nothing(
         server.CreateVirtualNetwork("inner", "C:\\")
     assert server.FindVirtualNetwork("inner") is None
     assert list(tmp_path.glob("*.vnc")) == []
+
+
+DNSMASQ = "xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "inner"),
+    [
+        (DNSMASQ, "<d:options><d:option value='dhcp-script=/tmp/theirs'/></d:options>"),
+        (DNSMASQ, "<d:options><d:option value='dhcp-option=6,/etc/passwd'/></d:options>"),
+        ("", "<ip address='10.9.0.1' netmask='255.255.255.0'><tftp root='/etc'/></ip>"),
+        ("", "<forward mode='hostdev'><pf dev='eth0'/></forward>"),
+    ],
+)
+def test_a_file_from_elsewhere_runs_nothing_and_hands_out_nothing(
+    server: VirtualServer, tmp_path: Path, attributes: str, inner: str
+) -> None:
+    (tmp_path / "theirs.vnc").write_text(f"<network {attributes}><name>theirs</name>{inner}</network>")
+    refused(HRESULT.E_INVALIDARG, server.RegisterVirtualNetwork, "theirs", "C:\\", match="not taken from a file")
+    assert server.FindVirtualNetwork("theirs") is None
+
+
+def test_what_this_product_sets_is_taken_from_a_file(server: VirtualServer) -> None:
+    made = server.CreateVirtualNetwork("inner", "C:\\")
+    dhcp = made.DHCPVirtualNetworkServer
+    dhcp.ConfigureDHCPServer("10.9.0.0", "255.255.255.0", "10.9.0.16", "10.9.0.99", "10.9.0.1")
+    server.UnregisterVirtualNetwork(made)
+    again = server.RegisterVirtualNetwork("inner", "C:\\")
+    assert again.DHCPVirtualNetworkServer.EndingIPAddress == "10.9.0.99"
+
+
+@pytest.mark.parametrize("method", ["DeleteVirtualNetwork", "UnregisterVirtualNetwork"])
+def test_what_is_no_vnc_is_never_written_or_removed(
+    node: Node, server: VirtualServer, tmp_path: Path, method: str
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    with node.connection() as connect:
+        connect.networkDefineXML(networks.isolated("theirs", str(precious)))
+    network = server.FindVirtualNetwork("theirs")
+    if method == "DeleteVirtualNetwork":
+        server.DeleteVirtualNetwork(network)
+    else:
+        refused(HRESULT.DISP_E_EXCEPTION, server.UnregisterVirtualNetwork, network, match=r"has no \.vnc file")
+    assert precious.read_text() == "precious"
+
+
+def test_files_of_others_stay(server: VirtualServer, tmp_path: Path) -> None:
+    (tmp_path / "inner.vnc.new").write_text("somebody's")
+    (tmp_path / "other-link.vnc").symlink_to(tmp_path / "nowhere")
+    made = server.CreateVirtualNetwork("inner", "C:\\")
+    refused(HRESULT.E_ALREADY_EXISTS, server.CreateVirtualNetwork, "other-link", "C:\\")
+    server.UnregisterVirtualNetwork(made)
+    assert (tmp_path / "inner.vnc.new").read_text() == "somebody's"
+    assert (tmp_path / "other-link.vnc").is_symlink()
+
+
+def test_a_network_that_does_not_start_again_is_what_it_was(
+    server: VirtualServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = server.FindVirtualNetwork("other")
+    create, calls = libvirt.virNetwork.create, []
+
+    def failing_once(self: libvirt.virNetwork) -> int:
+        calls.append(self)
+        if len(calls) == 1:
+            raise libvirt.libvirtError("the bridge is in use")
+        return int(create(self))
+
+    monkeypatch.setattr(libvirt.virNetwork, "create", failing_once)
+    dhcp = network.DHCPVirtualNetworkServer
+    with pytest.raises(ComError):
+        dhcp.ConfigureDHCPServer("10.9.0.0", "255.255.255.0", "10.9.0.16", "10.9.0.99", "10.9.0.1")
+    with server._server.connection.calls() as connect:
+        found = connect.networkLookupByName("other")
+        assert found.isActive()
+        assert "10.9.0" not in found.XMLDesc()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, libvirt.libvirtError])
+def test_a_network_is_not_lost_while_it_is_renamed(
+    server: VirtualServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: type[BaseException]
+) -> None:
+    folder = tmp_path / "data" / "vpcshim" / "Shared Virtual Networks"
+    network = server.FindVirtualNetwork("other")
+    network.Notes = "mine"
+    define, calls = virtual_network._define, []
+
+    def interrupted(*args: Any, **named: Any) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            raise error("interrupted")
+        define(*args, **named)
+
+    monkeypatch.setattr(virtual_network, "_define", interrupted)
+    with pytest.raises((KeyboardInterrupt, ComError)):
+        network.Name = "another"
+    left = list(folder.iterdir())
+    if error is KeyboardInterrupt:
+        assert server.FindVirtualNetwork("other") is None
+        (name,) = (path.stem for path in left)
+        back = server.RegisterVirtualNetwork(name, str(left[0].parent))
+        assert (back, back.Notes) == (network, "mine")
+    else:
+        assert left == []
+        assert server.FindVirtualNetwork("other").Notes == "mine"
+    monkeypatch.setattr(virtual_network, "_define", define)
+    network.Name = "at last"
+    assert list(folder.iterdir()) == left
 
 
 def test_a_network_in_use_stays(server: VirtualServer) -> None:

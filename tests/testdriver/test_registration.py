@@ -335,7 +335,7 @@ def test_a_port_of_a_file_from_elsewhere_empties_no_file(
     (home / "theirs/linked.txt").symlink_to(home / "precious.vhd")
     text = definition(server.RegisterVirtualMachine("", path))
     assert '<serial type="null"' in text
-    assert value.rsplit("\\", 1)[-1].rsplit("/", 1)[-1] not in text
+    assert "<source path" not in text
     assert "is connected to nothing" in caplog.text
 
 
@@ -405,7 +405,7 @@ def test_what_is_unregistered_comes_back_as_it_was(server: Server, home: Path) -
 def test_a_machine_with_all_the_values_that_it_may_have_comes_back(server: Server, home: Path) -> None:
     machine = server.CreateVirtualMachine("db", "C:\\VMs")
     with machine._domain(write=True) as domain:
-        many = {f"mine/v{number}": "x" * 65000 for number in range(16)}
+        many = {f"mine/v{number}": "x" * 65530 for number in range(16)}
         settings.change(domain, lambda held: replace(held, values=many))
     before = definition(machine)
     server.UnregisterVirtualMachine(machine)
@@ -419,7 +419,7 @@ def test_a_machine_that_no_file_can_hold_is_not_forgotten(server: Server, home: 
         text = f"<large xmlns='urn:somebody'>{'x' * (3 << 20)}</large>"
         domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, text, "large", "urn:somebody", 0)
     before = definition(machine)
-    with pytest.raises(ComError, match="no .vmc file can hold its definition: it has .* bytes"):
+    with pytest.raises(ComError, match=r"no \.vmc file can hold its definition: it has .* bytes"):
         server.UnregisterVirtualMachine(machine)
     assert (definition(machine), (home / "VMs/db.vmc").read_bytes()) == (before, file)
 

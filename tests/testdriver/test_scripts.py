@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,3 +194,49 @@ def test_endless_output_is_cut(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         assert run("/bin/sh -c 'head -c 5000000 /dev/zero | tr \"\\0\" x'", {}) == 0
     assert runner._OUTPUT <= len(caplog.records[0].message) < runner._OUTPUT + 500
+
+
+def test_one_that_leaves_the_group_and_holds_its_output_leaves_nothing_with_us(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    left = tmp_path / "pid"
+    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    with caplog.at_level(logging.INFO):
+        began = time.monotonic()
+        assert run(f"/bin/sh -c 'setsid sleep 60 & echo $! > {left}; echo said; sleep 0.2'", {}) == 0
+    try:
+        assert time.monotonic() - began < 10
+        assert "said" in caplog.text
+        assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == (threads, files)
+    finally:
+        os.kill(int(left.read_text()), signal.SIGKILL)
+
+
+def test_one_that_became_another_user(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As sudo does: who is not root may not kill it, not even when it has ended."""
+
+    def refuse(_group: int, _signal: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    assert run("/bin/sh -c 'exit 3'", {}) == 3
+    assert run("/bin/sleep 0.3", {}, longest=0.1) is None
+    assert "cannot be killed" in caplog.text
+
+
+def test_one_that_waits_for_its_turn_is_not_started_after_the_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(runner, "_AT_A_TIME", 1)
+    desk.application.VMScriptsEnabled = True
+    first, second = tmp_path / "first", tmp_path / "second"
+    desk.web.AttachScriptToEvent(LAUNCHED, f"/bin/sh -c 'echo > {first}; sleep 1'")
+    desk.web.AttachScriptToEvent(TURNED_OFF, f"/bin/sh -c 'sleep 0.2; echo > {second}'")
+    with ScriptRunner(desk.application) as scripts:
+        desk.web.Startup().WaitForCompletion(-1)
+        wait_until(first.exists, 5)
+        desk.web.TurnOff().WaitForCompletion(-1)
+        time.sleep(0.3)
+    assert not any(thread.is_alive() for thread in scripts._threads)
+    time.sleep(0.7)
+    assert not second.exists()

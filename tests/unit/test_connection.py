@@ -684,7 +684,9 @@ def test_many_threads_mixed(fake: FakeLibvirt) -> None:
     touch(connection)
     assert connection._events_on in connection._lanes
     connection.close()
-    assert all(one.unregistered == 1 for one in fake.made)
+    # One may have been opened for a thread that then found another: it was never used, and is simply let go.
+    assert all(one.unregistered == 1 for one in fake.made if one.keepalives)
+    assert sum(not one.keepalives for one in fake.made) <= 1
 
 
 def test_close_does_not_disturb_a_call_under_way(fake: FakeLibvirt) -> None:

@@ -118,6 +118,20 @@ def test_nothing_is_complete_before_a_connection_is_open() -> None:
     assert set(events.missing) == set(Kind)
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_a_connection_that_dies_meanwhile_says_nothing_of_the_driver(kind: Kind) -> None:
+    connection, events = made()
+    lost = libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_FROM_RPC, "client socket is closed")
+    emitter = Emitter({kind.value: lost})
+    with pytest.raises(libvirt.libvirtError):
+        connection.open(emitter)
+    assert not events.connected()
+    assert emitter.callbacks == {}, "nothing holds the dead one"
+    connection.open(Emitter())
+    assert events.connected()
+    assert events.missing == {}
+
+
 @pytest.mark.usefixtures("alive")
 @pytest.mark.parametrize("kind", Kind)
 def test_a_kind_that_the_driver_does_not_have_is_missing(kind: Kind) -> None:
@@ -155,7 +169,10 @@ def test_a_dying_connection_does_not_hide_the_sound_one() -> None:
     connection, events = made()
     sound = connection.open(Emitter())
     lost = libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_FROM_RPC)
-    dying = connection.open(Emitter({kind.value: lost for kind in Kind}))
+    with pytest.raises(libvirt.libvirtError):
+        connection.open(Emitter({kind.value: lost for kind in Kind}))
+    assert events.complete
+    dying = connection.open(Emitter({kind.value: libvirt_error(libvirt.VIR_ERR_NO_SUPPORT) for kind in Kind}))
     assert events.complete
     dying()
     assert events.complete

@@ -113,3 +113,21 @@ def test_the_systems_refusals_are_com_failures(number: int, code: HRESULT) -> No
         raise OSError(number, os.strerror(number))
     assert caught.value.code is code
     assert caught.value.description == f"web.vmc cannot be made: {os.strerror(number)}"
+
+
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    path = tmp_path / "web.vmc"
+    hostfiles.create(path, b"first")
+    with pytest.raises(FileExistsError):
+        hostfiles.create(path, b"second")
+    assert (path.read_bytes(), os.listdir(tmp_path)) == (b"first", ["web.vmc"])
+
+
+def test_a_pipe_where_a_killed_writer_may_have_left_something_blocks_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".web.vmc.vpcshim-new")
+    hostfiles.create(tmp_path / "web.vmc", b"x")
+    assert os.listdir(tmp_path) == ["web.vmc"]

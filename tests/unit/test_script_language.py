@@ -96,6 +96,30 @@ def test_an_object_is_made_by_a_call_in_jscript() -> None:
     assert prepared.place(2, after.index("GetObject") + 1) == (2, before.index("GetObject") + 1)
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("try { a(); } catch (e) { b(); }", "    { a(); } if (0)    { b(); }"),
+        ("a();\ntry\n{ a(); }\ncatch(e)\n{ b(); }", "a();\n   \n{ a(); }\nif (0)  \n{ b(); }"),
+        ("try {} catch (e) { try { b(); } catch (f) {} }", "    {} if (0)    {     { b(); } if (0)    {} }"),
+        # Left as they are: the script's own exceptions, a `finally`, what may be the body of an `if`, mere text.
+        ("try { throw 1; } catch (e) { b(); }", None),
+        ("try { a(); } finally { b(); }", None),
+        ("try { a(); } catch (e) { b(); } finally { c(); }", None),
+        ("if (x) try { a(); } catch (e) {} else b();", None),
+        ('var s = "try { a(); } catch (e) {}"; // try { } catch (e) { }', None),
+        ("x.try_ = entry; tryit({}); catcher(e); {}", None),
+    ],
+)  # fmt: skip
+def test_strict_lets_errors_out_of_every_try_of_jscript_where_that_changes_nothing_else(
+    text: str, wanted: str | None
+) -> None:
+    assert prepare(JSCRIPT, text, FUNCTIONS).text == text
+    prepared = prepare(JSCRIPT, text, FUNCTIONS, strict=True)
+    assert prepared.text == (wanted or text)
+    assert prepared.place(1, len(text.split("\n")[0])) == (1, len(text.split("\n")[0]))
+
+
 words = st.sampled_from(
     [
         "Dim a()",

@@ -308,3 +308,26 @@ def test_a_process_with_a_blocked_handler_ends() -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stdout, done.stderr) == (0, "over\n", "")
+
+
+def test_a_message_loop_goes_on_while_other_threads_connect() -> None:
+    over = threading.Event()
+
+    def connects() -> None:
+        while not over.is_set():
+            kept = [Subscription(lambda _fired: None, "another's", pump=True) for _ in range(100)]
+            del kept
+
+    others = [threading.Thread(target=connects, daemon=True) for _ in range(2)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in others:
+            thread.start()
+        for _ in range(5000):
+            assert pump_waiting() == 0
+    finally:
+        over.set()
+        sys.setswitchinterval(interval)
+        for thread in others:
+            thread.join(5)

@@ -137,7 +137,9 @@ def test_what_came_before_is_in_the_state_already() -> None:
 
 def test_a_name_is_the_latest() -> None:
     web = machine()
-    defined = Event(Kind.LIFECYCLE, UUID, (libvirt.VIR_DOMAIN_EVENT_DEFINED, 2), START + 1, name="shop", at=START + 1)
+    defined = Event(
+        Kind.LIFECYCLE, UUID, (libvirt.VIR_DOMAIN_EVENT_DEFINED, 2), START + 1, name="shop", at=START + 1
+    )
     gone = Event(Kind.LIFECYCLE, UUID, (libvirt.VIR_DOMAIN_EVENT_UNDEFINED, 1), START + 1, name="web", at=START + 1)
     assert [*web.on(defined, lambda: RUNNING), *web.on(gone, lambda: RUNNING)] == []
     assert web.name == "shop"

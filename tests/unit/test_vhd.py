@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.vhd_files import CHILD, PARENT, write
+from tests.unit.vhd_files import CHILD, PARENT, checksum, write
 from vpcshim.migrate import vhd
 from vpcshim.migrate.vhd import SECTOR, VhdType
 
@@ -104,6 +104,21 @@ def test_what_is_none(tmp_path: Path, data: bytes) -> None:
     assert not vhd.is_vhd(path)
     with pytest.raises(vhd.NotVhd):
         vhd.footer(path)
+
+
+@pytest.mark.parametrize("offset", [2**63, 2**64 - 1, 1 << 62, 1 << 20])
+def test_a_block_table_that_is_nowhere(tmp_path: Path, offset: int) -> None:
+    path = tmp_path / "a.vhd"
+    write(path, VhdType.DYNAMIC, 8 * SECTOR, {0: b"a" * SECTOR})
+    raw = bytearray(path.read_bytes())
+    head = raw[SECTOR : SECTOR + 1024]
+    head[16:24] = offset.to_bytes(8, "big")
+    head[36:40] = bytes(4)
+    head[36:40] = checksum(bytes(head)).to_bytes(4, "big")
+    raw[SECTOR : SECTOR + 1024] = head
+    path.write_bytes(raw)
+    with pytest.raises(vhd.VhdError, match="its block table is cut short"):
+        list(vhd.read_chain(path))
 
 
 @settings(deadline=None, max_examples=300)

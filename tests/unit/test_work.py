@@ -73,6 +73,30 @@ def test_it_ends_with_an_error(error: Exception) -> None:
     assert work.percent() == 0, "nobody asked before: nothing is known"
 
 
+def test_it_ends_however_it_is_left() -> None:
+    def leave(_work: Work) -> None:
+        raise SystemExit
+
+    work = begin(Works(), Work("x", leave))
+    assert work.wait(PATIENCE)
+    assert work.failure is not None
+    assert work.failure.code is HRESULT.E_UNEXPECTED
+
+
+def test_it_ends_although_nobody_knows_what_its_error_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_work: Work) -> None:
+        raise ValueError("no")
+
+    def stumbles(_error: Exception) -> Failure:
+        raise RuntimeError
+
+    monkeypatch.setattr(threading, "excepthook", lambda _args: None)
+    work = Works().begin(Work("x", fail), stumbles, nothing)
+    assert work.wait(PATIENCE)
+    assert work.failure is not None
+    assert (work.failure.code, work.failure.description) == (HRESULT.E_UNEXPECTED, "ValueError: no")
+
+
 def test_it_ends_although_what_is_told_of_it_fails(capsys: pytest.CaptureFixture[str]) -> None:
     def raises(_work: Work) -> None:
         raise RuntimeError
@@ -89,10 +113,13 @@ def test_without_a_thread_it_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> N
         raise RuntimeError("can't start new thread")
 
     works = Works()
+    told: list[bool] = []
+    works.watch(lambda work, over: told.append(over and work.failure is not None))
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(RuntimeError):
         begin(works, Work("x", nothing, uuid="a"))
     assert works.of("a") is None
+    assert told == [False, True], "whoever was told that it begins is told that it is over"
 
 
 # -- percentages ----------------------------------------------------------------------------------------------

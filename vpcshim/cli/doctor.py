@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -39,18 +40,20 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def command(settings: Settings, as_json: bool) -> int:
     """Say what of libvirt works here, and what to do about the rest.
 
-    Looks at versions, the connection, permissions, events, and at what can be read of each running machine.
+    Looks at versions, the connection, permissions, events, at what can be read of each running machine, and at the
+    programs that images and scripts need.
     Changes nothing.
     """
     silence_libvirt()
     from vpcshim.cli.checks import Examination
+    from vpcshim.cli.programs import program_checks
 
     found: list[Check] = []
-    for options in settings.servers():
-        for check in Examination(options).checks():
-            found.append(check)
-            if not as_json:
-                _print(check)
+    servers = [Examination(options).checks() for options in settings.servers()]
+    for check in chain(*servers, program_checks()):
+        found.append(check)
+        if not as_json:
+            _print(check)
     if as_json:
         print(json.dumps([check.document() for check in found], indent=2))
     return _exit_code(found)

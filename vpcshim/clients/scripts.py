@@ -51,9 +51,7 @@ def run_script(
         return _refused(script, str(error))
     except OSError as error:
         return _refused(script, error.strerror or str(error))
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    streams = _streams()
     engine = ENGINES[script.suffix.lower()]
     try:
         prepared = language.prepare(engine, text, FUNCTIONS, strict=any(isinstance(hook, Strict) for hook in hooks))
@@ -67,18 +65,35 @@ def run_script(
         calls = Calls(*hooks)
         session = Session(host.channel, host.secret, calls, engine)
         asked = Script(session, calls, application_factory)
-        names = asked.names(script, args, Streams(sys.stdin, sys.stdout, sys.stderr), batch=batch)
+        names = asked.names(script, args, streams, batch=batch)
         try:
             outcome = session.run(script.name, prepared.prelude, prepared.text, names)
         except (HostGone, BadFrame) as error:
-            sys.stdout.flush()
+            streams.stdout.flush()
             words = host.last_words()
             print(f"{script}: the script engine failed: {error}{': ' if words else ''}{words}", file=sys.stderr)
             return CRASHED
         finally:
             asked.close()
-    sys.stdout.flush()
+    streams.stdout.flush()
     return _told(script, outcome, prepared)
+
+
+def _streams() -> Streams:
+    """Our own standard streams; one that was closed by whoever started us is empty, and takes everything."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    nowhere = _Nowhere()
+    return Streams(sys.stdin or io.StringIO(), sys.stdout or nowhere, sys.stderr or nowhere)
+
+
+class _Nowhere(io.StringIO):
+    """A stream that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        """Take the text."""
+        return len(text)
 
 
 def _refused(script: Path, why: str) -> int:

@@ -175,6 +175,13 @@ _living: weakref.WeakSet[Subscription] = weakref.WeakSet()
 _order = itertools.count()  # of the events of all subscriptions
 
 
+def _all() -> tuple[Subscription, ...]:
+    """Every subscription there is; it takes no lock, which a fork could leave locked."""
+    while True:
+        with contextlib.suppress(RuntimeError):  # another thread made one meanwhile
+            return tuple(_living)
+
+
 def pump_waiting(timeout: float = 0.0) -> int:
     """Deliver what waits for the subscriptions with pump=True that the calling thread made, as a message loop does:
     the events of all of them in the order in which they were fired.
@@ -199,14 +206,14 @@ def pump_waiting(timeout: float = 0.0) -> int:
 
 def _next_of(thread: int) -> Subscription | None:
     """The subscription of that thread whose next event was fired first."""
-    mine = (one for one in tuple(_living) if one._thread is None and one._owner == thread)
+    mine = (one for one in _all() if one._thread is None and one._owner == thread)
     waiting = [(number, one) for one in mine if (number := one.waiting()) is not None]
     return min(waiting, key=lambda pair: pair[0])[1] if waiting else None
 
 
 def _at_exit() -> None:
     """No handler is called while the interpreter is taken apart."""
-    for subscription in tuple(_living):
+    for subscription in _all():
         subscription.close()
 
 

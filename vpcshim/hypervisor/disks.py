@@ -271,7 +271,7 @@ def insert(domain: libvirt.virDomain, target: str, medium: Medium | None) -> Non
     domain.updateDeviceFlags(etree.tostring(element, encoding="unicode"), flags)
 
 
-def active_users(connect: libvirt.virConnect, *, beneath: bool = False) -> dict[str, str]:
+def active_users(connect: libvirt.virConnect, *, beneath: bool = False, saved: bool = True) -> dict[str, str]:
     """The files and devices that running and saved machines have for drives, each with the name of a machine.
 
     A saved one goes on with what its guest knows of its disks: what somebody else writes to these ruins them.
@@ -279,13 +279,16 @@ def active_users(connect: libvirt.virConnect, *, beneath: bool = False) -> dict[
     Args:
         connect: The connection.
         beneath: With those that lie beneath them (backing files), which the machines only read.
+        saved: With those of saved machines.
 
     Raises:
         libvirt.libvirtError: libvirt refused.
     """
     users: dict[str, str] = {}
-    lists = (libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
-    for domain in (domain for flags in lists for domain in connect.listAllDomains(flags)):
+    found = connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+    if saved:
+        found += connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    for domain in found:
         try:
             devices = read(domain)
         except libvirt.libvirtError as error:

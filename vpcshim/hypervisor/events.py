@@ -9,6 +9,7 @@ Sources: virConnectDomainEventRegisterAny, virDomainEventID (libvirt-domain).
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 import time
@@ -22,6 +23,7 @@ import libvirt
 
 from vpcshim.hypervisor import eventloop
 from vpcshim.hypervisor.connection import Connection
+from vpcshim.hypervisor.errors import ConnectionLost, classify
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +96,11 @@ class Events:
         self._changed = threading.Condition()
         self._sources: list[dict[Kind, str]] = []
         self._missing: dict[Kind, str] = dict.fromkeys(Kind, "no connection is open")
+        self._pid = os.getpid()
+        self._begin()
+        self._hook(Events._register)
+
+    def _begin(self) -> None:
         self._finalize = weakref.finalize(self, self._queue.put, None)
         threading.Thread(
             target=_deliver,
@@ -101,7 +108,15 @@ class Events:
             name="vpcshim-events",
             daemon=True,
         ).start()
-        self._hook(Events._register)
+
+    def _disinherit(self) -> None:
+        """In a forked child: let go of the parent's lock and queue; its thread is not there."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._changed = threading.Condition()
+            self._queue = queue.SimpleQueue()
+            self._sources.clear()
+            self._finalize.detach()
 
     def _hook(self, register: Callable[[Events, libvirt.virConnect], Callable[[], None]]) -> None:
         me = weakref.ref(self)
@@ -167,13 +182,16 @@ class Events:
         self, connect: libvirt.virConnect, kinds: type[Kind] | type[Extra]
     ) -> tuple[list[int], dict[Any, str]]:
         """Ask for those kinds; libvirt's numbers of them, and why there are none of the others."""
-        ids = []
+        ids: list[int] = []
         missing: dict[Any, str] = {}
         for kind in kinds:
             try:
                 callback = _callback(self._queue, self._first if kinds is Kind else [], kind)
                 ids.append(connect.domainEventRegisterAny(None, kind.value, callback, None))
             except libvirt.libvirtError as error:
+                if classify(error) is ConnectionLost:
+                    _undoing(connect, ids)()
+                    raise  # it says nothing of the driver, and another connection is to be opened
                 missing[kind] = error.get_error_message() or str(error)
                 logger.info("no %s events: %s", kind.name, error)
         return ids, missing
@@ -183,6 +201,9 @@ class Events:
         self._queue.put(Event(kind, "", (len(self._sources),), time.time()))
 
     def _register(self, connect: libvirt.virConnect) -> Callable[[], None]:
+        self._disinherit()
+        if not self._finalize.alive:
+            self._begin()
         ids, missing = self._ask(connect, Kind)
         # First of all what was kept is forgotten: only then is it vouched for again.
         for hint in self._first:
@@ -195,6 +216,7 @@ class Events:
         let_go = _undoing(connect, ids)
 
         def undo() -> None:
+            self._disinherit()
             gone = dict.fromkeys(Kind, "the connection that they came over is gone")
             with self._changed:
                 self._sources[:] = [source for source in self._sources if source is not missing]

@@ -11,6 +11,7 @@ What can change without an event (vCPUs, scheduler parameters) is not to be read
 from __future__ import annotations
 
 import threading
+import weakref
 
 import libvirt
 
@@ -30,7 +31,15 @@ class Layouts:
         self._lock = threading.Lock()
         self._kept: dict[str, DomainXml] = {}
         self._changes = 0
-        events.before_listeners(self.forget)
+        # libvirt's callbacks hold whom they tell, and they go with the connection, which goes with the last of us.
+        me = weakref.ref(self)
+
+        def hint(uuid: str | None) -> None:
+            layouts = me()
+            if layouts is not None:
+                layouts.forget(uuid)
+
+        events.before_listeners(hint)
 
     def forget(self, uuid: str | None) -> None:
         """Drop what is kept of a domain (of all of them: None)."""

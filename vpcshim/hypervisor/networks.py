@@ -9,6 +9,7 @@ Source: libvirt.org/formatnetwork.html; for the lease and server options dnsmasq
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
@@ -26,7 +27,10 @@ _OWN = f"{{{NETWORK_NS}}}network"
 _OPTIONS = f"{{{_DNSMASQ}}}options"
 # RFC 2132: routers, name servers, NetBIOS name servers, renewal (T1) and rebinding (T2) time.
 ROUTER, DNS, WINS, RENEWAL, REBINDING = 3, 6, 44, 58, 59
+_SET = (ROUTER, DNS, WINS, RENEWAL, REBINDING)
 _PREFIX = "dhcp-option="
+_PLAIN = re.compile(r"[0-9.,]*")
+_BY_HAND = "virsh net-define does that, if you trust it"
 _UNITS = {"seconds": 1, "minutes": 60, "hours": 3600}
 DEFAULT_LEASE = 3600  # seconds; dnsmasq's own
 
@@ -163,23 +167,32 @@ def change(network: libvirt.virNetwork, how: Callable[[etree._Element], None], *
             be using it then.
 
     Raises:
-        libvirt.libvirtError: libvirt refused; the definition is then as it was.
+        libvirt.libvirtError: libvirt refused; the network is then as it was.
         Unsupported: libvirt took it, and left out what its driver does not know.
     """
-    root = definition(network)
+    connect, root = network.connect(), definition(network)
+    before = etree.tostring(root, encoding="unicode")
     how(root)
     wanted = parsed(root)
     restart = network.isActive() and (restart or _inactive(network) is None)
     if restart:
         network.destroy()
     try:
-        made = network.connect().networkDefineXML(etree.tostring(root, encoding="unicode"))
+        made = connect.networkDefineXML(etree.tostring(root, encoding="unicode"))
         got = read(made)
-    finally:
         if restart:
-            network.create()
+            made.create()
+    except libvirt.libvirtError:
+        _put_back(connect, before, start=restart)
+        raise
     if got.options != wanted.options:
         raise Unsupported(f"this driver of libvirt hands no DHCP options through: {got.name} has none")
+
+
+def _put_back(connect: libvirt.virConnect, text: str, *, start: bool) -> None:
+    network = connect.networkDefineXML(text)
+    if start and not network.isActive():
+        network.create()
 
 
 def isolated(name: str, file: str) -> str:
@@ -278,12 +291,37 @@ def from_file(text: str, name: str, file: str) -> str:
     """The XML of a kept definition under that name, to be defined again.
 
     Raises:
-        BadXml: It is no network's definition.
+        BadXml: It is no network's definition, or one that only somebody who trusts it may define.
     """
     root = parse_element(text)
     parsed(root)
+    _check_harmless(root)
     own(root).set("file", file)
     return renamed(root, name)
+
+
+# What of a definition from a file is taken: how the network leads out, its addresses, and which it hands out.
+# Options of dnsmasq can run programs of the host, and TFTP hands out its files.
+_HARMLESS = re.compile(
+    r"name|uuid|title|description|metadata|forward(/nat(/address|/port)?|/interface)?|bridge|mac|mtu|port|domain"
+    r"|dns|bandwidth(/inbound|/outbound)?|route|ip(/dhcp(/(range|host)(/lease)?)?)?"
+)
+
+
+def _check_harmless(root: etree._Element) -> None:
+    pending = [(child, "") for child in root.iterchildren("*")]
+    while pending:
+        element, above = pending.pop()
+        path = f"{above}{element.tag!s}"
+        if path == _OPTIONS:
+            for option in element.iterchildren("*"):
+                value = option.get("value", "")
+                if _number(value) not in _SET or _PLAIN.fullmatch(value.partition(",")[2]) is None:
+                    raise BadXml(f"dnsmasq's option {value[:80]!r} is not taken from a file: {_BY_HAND}")
+        elif _HARMLESS.fullmatch(path) is None:
+            raise BadXml(f"<{path}> is not taken from a file: {_BY_HAND}")
+        elif path != "metadata":
+            pending.extend((child, f"{path}/") for child in element.iterchildren("*"))
 
 
 def _ipv4(root: etree._Element) -> etree._Element | None:

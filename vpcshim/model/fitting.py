@@ -22,7 +22,7 @@ from vpcshim.hypervisor.errors import Unsupported, classify
 from vpcshim.hypervisor.settings import Settings, Value
 from vpcshim.migrate import machine as described
 from vpcshim.migrate import vmc
-from vpcshim.model import images, seal
+from vpcshim.model import images, portnames, seal
 from vpcshim.model.configuration import keys, table, values
 from vpcshim.model.paths import DriveMap
 from vpcshim.model.vmcfiles import Place
@@ -33,9 +33,7 @@ MEMORY = 128  # MB of a machine that says nothing else
 # Files of the products hold some two hundred. libvirt's own check of a definition takes ever longer with them.
 _MOST_VALUES = 4096
 _MOST_CHARACTERS = 1 << 20  # as of what scripts set
-# What a Windows host calls a pipe and a port, and what these are here.
-_PIPE = re.compile(r"\\\\[^\\/]+\\pipe\\([^\\/:*?\"<>|\0]+)", re.IGNORECASE)
-_SOCKETS = "/var/lib/libvirt/qemu/pipe-"
+# What a Windows host calls a port, and what that is here.
 _HOST_PORT = re.compile(r"(?:COM|LPT)([1-9][0-9]?):?", re.IGNORECASE)
 _PORT_DEVICE = re.compile(r"/dev/(?:tty[A-Za-z]+|parport)[0-9]{1,3}")
 _TEXTS = (".txt", ".log")
@@ -271,7 +269,7 @@ def _port(host: Host, place: Place, plain: domainbuild.Port, port: described.Por
     QEMU empties the file of a port and removes what stands where a socket is to be: what a .vmc from elsewhere
     names is to be a text of its own, or a pipe among the pipes.
     """
-    pipe, number = _PIPE.fullmatch(port.path), _HOST_PORT.fullmatch(port.path)
+    socket, number = portnames.socket_of(port.path), _HOST_PORT.fullmatch(port.path)
     match port.kind:
         case "none":
             return plain
@@ -279,8 +277,8 @@ def _port(host: Host, place: Place, plain: domainbuild.Port, port: described.Por
             file = host.paths.to_host(port.path, base=place.file.parent)
             if _is_text(host, place, file):
                 return replace(plain, type="file", path=str(file))
-        case "pipe" if pipe is not None:
-            return replace(plain, type="unix", path=f"{_SOCKETS}{pipe[1]}")
+        case "pipe" if socket is not None:
+            return replace(plain, type="unix", path=socket)
         case "host" if _PORT_DEVICE.fullmatch(port.path):
             return replace(plain, type="dev", path=port.path)
         case "host" if number is not None:
@@ -332,10 +330,8 @@ def _described_port(port: hardware.Port, paths: DriveMap) -> described.Port:
     match port.type:
         case "file":
             return described.Port("file", paths.to_script(port.path))
-        case "unix" if port.path.startswith(_SOCKETS):
-            return described.Port("pipe", f"\\\\.\\pipe\\{port.path[len(_SOCKETS) :]}")
         case "unix":
-            return described.Port("pipe", port.path)
+            return described.Port("pipe", portnames.pipe_of(port.path) or port.path)
         case "dev":
             return described.Port("host", port.path)
     return described.Port()

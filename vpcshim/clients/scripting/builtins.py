@@ -247,6 +247,35 @@ def kind_name(kind: int) -> str:
     return "Variant()" if kind & 0x2000 else _KINDS.get(kind, "Unknown")
 
 
+def element(array: tuple[Any, ...], index: tuple[Any, ...]) -> Any:
+    """The element of an array whose indices begin at 0, one for each dimension; raises Failure."""
+    found: Any = array
+    for number in map(as_int, index):
+        if not isinstance(found, tuple) or not 0 <= number < len(found):
+            raise Failure(HRESULT.DISP_E_BADINDEX, f"there is no element {number}")
+        found = found[number]
+    return found
+
+
+# What Wine's VBScript leaves as an HRESULT, and what VBScript documents for it.
+_NUMBERS = {0x8002_0012 - (1 << 32): (11, "Division by zero")}
+_UNEXPLAINED = HRESULT.E_FAIL - (1 << 32)
+
+
+def error_number(number: Any) -> Any:
+    """Err.Number, where the engine says `number`."""
+    return _NUMBERS[number][0] if number in _NUMBERS else number
+
+
+def error_description(number: Any, text: Any) -> Any:
+    """Err.Description, where the engine says `text`."""
+    if text:
+        return text
+    if number == _UNEXPLAINED:
+        return "an error for which Wine's script engine gives no reason"
+    return _NUMBERS[number][1] if number in _NUMBERS else text
+
+
 class Dialogs:
     """MsgBox and InputBox, on the terminal."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
@@ -63,9 +63,19 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """An object of the host's process, by its id there."""
+    """An object of the host's process, by its id there.
+
+    Attributes:
+        id: The id, which is never used for another object.
+        dropped: Told the id when nothing holds this any more.
+    """
 
     id: int
+    dropped: Callable[[int], None] | None = field(default=None, compare=False, repr=False)
+
+    def __del__(self) -> None:
+        if self.dropped is not None:
+            self.dropped(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,12 +311,22 @@ def _flat(value: tuple[Any, ...], dimensions: int) -> Iterator[Any]:
 class Reader:
     """Reads a payload from the front."""
 
-    __slots__ = ("_at", "_data", "_find")
+    __slots__ = ("_at", "_data", "_dropped", "_find")
 
-    def __init__(self, data: bytes, find: Found | None = None) -> None:
+    def __init__(
+        self, data: bytes, find: Found | None = None, dropped: Callable[[int], None] | None = None
+    ) -> None:
+        """Begin to read.
+
+        Args:
+            data: The payload.
+            find: Finds objects of ours; None where there can be none.
+            dropped: Told of an object of the host's when it is not held here any more.
+        """
         self._data = data
         self._at = 0
         self._find = find
+        self._dropped = dropped
 
     def _take(self, size: int) -> bytes:
         end = self._at + size
@@ -415,7 +435,7 @@ class Reader:
         if tag == _NULL:
             return None
         if tag == _LOCAL:
-            return Remote(self.u64())
+            return Remote(self.u64(), self._dropped)
         if tag == _REMOTE and self._find is not None:
             return self._find(self.u64())
         raise BadFrame(f"{tag} tells of no object")

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vpcshim.clients.calls import Calls
+from vpcshim.clients.calls import Calls, Use, default_member
 from vpcshim.clients.scripting import builtins
+from vpcshim.clients.scripting.frames import Remote
 from vpcshim.clients.scripting.language import HOLDER
 from vpcshim.clients.scripting.objects import Function, Functions, HostObject
 from vpcshim.clients.scripting.session import Quit, Session
 from vpcshim.clients.scripting.wscript import Host, Streams, WScript
+from vpcshim.com.dispatch import DISPID_VALUE
 from vpcshim.com.errors import ComError, Failure
 from vpcshim.com.events import Fired, Subscription, pump_waiting
 from vpcshim.com.hresult import HRESULT
@@ -136,7 +138,23 @@ class Script(Host):
             "Eval": lambda text: self._session.parse(builtins.as_text(text), expression=True),
             "Execute": self._execute,
             "ExecuteGlobal": self._execute,
+            "vpcshim_At": self._at,
         }
+
+    def _at(self, value: Any, *index: Any) -> Any:
+        """The element of an array, or what the default member of an object gives."""
+        if isinstance(value, tuple):
+            return builtins.element(value, index)
+        if isinstance(value, ComObject) and (member := default_member(value)) is not None:
+            result = self._calls.run(value, member, Use.GET, index)
+            if result.failure is not None:
+                raise result.failure
+            return result.value
+        if isinstance(value, Remote):
+            return self._session.call_object(value, "", index)
+        if isinstance(value, HostObject):
+            return value.invoke(DISPID_VALUE, _GET, index)
+        raise Failure(HRESULT.DISP_E_TYPEMISMATCH, "what the call gives is neither an array nor an object")
 
     def _reference(self, name: Any) -> HostObject:
         return Function(lambda *args: self._session.call_script(str(name), args))
@@ -147,9 +165,12 @@ class Script(Host):
 
 # Error 429 of the script engines: "ActiveX component can't create object".
 _CANNOT_CREATE = 0x800A_01AD - (1 << 32)
+_GET = 2
 _HELPERS: dict[str, Callable[..., Any]] = {
     "vpcshim_TypeName": builtins.type_name,
     "vpcshim_KindName": builtins.kind_name,
+    "vpcshim_Number": builtins.error_number,
+    "vpcshim_Description": builtins.error_description,
 }
 
 

@@ -98,6 +98,7 @@ class Session:
         self._calls = calls
         self._engine = engine
         self._handles = Handles()
+        self._dropped: list[int] = []
         self._error: ScriptError | None = None
         self._failure: Failure | None = None
         self._fatal: Fatal | None = None
@@ -133,7 +134,7 @@ class Session:
             start.text(known)
             start.u32(_VISIBLE)
             start.value(obj)
-        self._channel.send(start.frame())
+        self._send(start)
         try:
             while True:
                 kind, payload = self._channel.receive()
@@ -160,12 +161,12 @@ class Session:
     def _quit(self, code: int) -> None:
         told = Writer(Kind.QUIT)
         told.u32(code & 0xFFFF_FFFF)
-        self._channel.send(told.frame())
+        self._send(told)
 
     # -- what the host asks --------------------------------------------------------------------------------
 
     def _serve(self, kind: Kind, payload: bytes) -> None:
-        request = Reader(payload, self._handles.find)
+        request = self._reader(payload)
         if kind is Kind.INVOKE:
             self._invoke(request)
         elif kind is Kind.NAMES:
@@ -199,7 +200,7 @@ class Session:
         answer = Writer(Kind.NAMED)
         answer.i32(HRESULT.S_OK if dispid is not None else HRESULT.DISP_E_UNKNOWNNAME)
         answer.i32(-1 if dispid is None else _signed(dispid))
-        self._channel.send(answer.frame())
+        self._send(answer)
 
     def _invoke(self, request: Reader) -> None:
         code: int = HRESULT.S_OK
@@ -215,7 +216,7 @@ class Session:
             value = Failed(HRESULT.DISP_E_EXCEPTION, HRESULT.E_HANDLE, "vpcshim", "no such object")
         answer = self._writer(Kind.RESULT)
         answer.result(value, code)
-        self._channel.send(answer.frame())
+        self._send(answer)
 
     def _not_after_fatal(self) -> None:
         """Under --strict, a script that goes on after a failure (a `try` of JScript) is ended."""
@@ -264,6 +265,22 @@ class Session:
 
     # -- what is asked of the host -------------------------------------------------------------------------
 
+    def _reader(self, payload: bytes) -> Reader:
+        return Reader(payload, self._handles.find, self._dropped.append)
+
+    def _send(self, frame: Writer) -> None:
+        """Send a frame, after it the host's objects that are held here no more; it reads that when it next asks."""
+        data = frame.frame()
+        if self._dropped:
+            # Few enough that the pipe holds them: the host reads them only when it next waits for us.
+            dropped = self._dropped[:_MOST_DROPPED]
+            del self._dropped[:_MOST_DROPPED]
+            for number in dropped:
+                forget = Writer(Kind.FORGET)
+                forget.u64(number)
+                data += forget.frame()
+        self._channel.send(data)
+
     def _writer(self, kind: Kind) -> Writer:
         return Writer(kind, self._handles.hand, doubles=self._engine == JSCRIPT)
 
@@ -273,11 +290,11 @@ class Session:
             raise Failure(HRESULT.E_OUTOFMEMORY, f"{MAX_NESTING} calls are nested in each other")
         self._nesting += 1
         try:
-            self._channel.send(request.frame())
+            self._send(request)
             while True:
                 kind, payload = self._channel.receive()
                 if kind is Kind.RESULT:
-                    value = Reader(payload, self._handles.find).result()
+                    value = self._reader(payload).result()
                     break
                 self._serve(kind, payload)
         finally:
@@ -362,6 +379,7 @@ class Session:
 
 
 _TICK = 0.1
+_MOST_DROPPED = 256
 _JSCRIPT_ERRORS: dict[int, tuple[int, str]] = {
     HRESULT.DISP_E_OVERFLOW: (0x800A_0006, "Overflow"),
     HRESULT.DISP_E_BADINDEX: (0x800A_0009, "Subscript out of range"),

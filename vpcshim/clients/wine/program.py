@@ -15,6 +15,8 @@ HOME = Path(__file__).parent / "host"
 SOURCES = ("host.c", "proxy.c", "wire.c")
 COMPILER = "x86_64-w64-mingw32-gcc"
 FLAGS = ("-std=c11", "-O2", "-s", "-Wall", "-Wextra", "-mwindows")
+# The engines use the C stack for the calls of a script.
+HOST_FLAGS = ("-Wl,--stack,67108864",)
 LIBRARIES = ("-lole32", "-loleaut32", "-luuid")
 NAME = "vpcshim-host.exe"
 
@@ -35,6 +37,7 @@ def path() -> Path:
     if installed.is_file():
         return installed
     digest = hashlib.sha256()
+    digest.update(repr((FLAGS, HOST_FLAGS)).encode())
     for file in sorted(HOME.glob("*.[ch]")):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     base = cache()
@@ -53,7 +56,8 @@ def build(target: Path) -> None:
         raise NoWine(f"the script host is built once, with {COMPILER}: apt install gcc-mingw-w64-x86-64")
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / NAME
-        command = [compiler, *FLAGS, "-o", str(made), *(str(HOME / name) for name in SOURCES), *LIBRARIES]
+        sources = [str(HOME / name) for name in SOURCES]
+        command = [compiler, *FLAGS, *HOST_FLAGS, "-o", str(made), *sources, *LIBRARIES]
         told = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         if told.returncode:
             raise NoWine(f"the script host does not compile: {told.stderr.strip()[-500:]}")

@@ -6,7 +6,9 @@ what Register reads again.
 
 from __future__ import annotations
 
+import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import libvirt
@@ -18,7 +20,8 @@ from vpcshim.com.member import S_FALSE, SFalse
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT
 from vpcshim.hypervisor import interfaces, networks
-from vpcshim.hypervisor.errors import BadXml, HypervisorError, Unsupported
+from vpcshim.hypervisor.errors import BadXml, ConnectionLost, HypervisorError, Unsupported
+from vpcshim.model import hostfiles
 from vpcshim.model.base import ModelObject
 from vpcshim.model.devices.network_adapter import NetworkAdapterCollection, adapters_where
 from vpcshim.model.devices.virtual_network import (
@@ -29,7 +32,10 @@ from vpcshim.model.devices.virtual_network import (
     network_object,
 )
 
+logger = logging.getLogger(__name__)
+
 _EXTENSION = ".vnc"
+_LARGEST = 4 << 20  # bytes of a .vnc file
 _LONGEST = 260  # of name and path together, as documented
 _PATHS = (
     HRESULT.E_PATH_NOT_FOUND,
@@ -90,12 +96,22 @@ class Networks(ModelObject):
         """
         name = self._name(virtualNetworkName)
         file = self._file(name, virtualNetworkPath)
-        if file is not None and file.exists():
+        if file is not None and os.path.lexists(file):
             raise Failure(HRESULT.E_ALREADY_EXISTS, f"{self._paths.to_script(file)} exists already")
         if file is not None:
             _make_folder(file.parent, virtualNetworkPath)
-        made = self._define(networks.isolated(name, "" if file is None else str(file)))
-        self._keep(made)
+        xml = networks.isolated(name, "" if file is None else str(file))
+        if file is None:
+            return self._define(xml)
+        with hostfiles.told(f"{self._paths.to_script(file)} cannot be made"):
+            hostfiles.create(file, xml.encode())
+        try:
+            made = self._define(xml)
+        except HypervisorError as error:
+            if not isinstance(error, ConnectionLost):  # with that, nobody knows whether it is defined
+                hostfiles.remove(file)  # made by us, above
+            raise
+        self._keep(made, file)
         return made
 
     @method(
@@ -116,11 +132,11 @@ class Networks(ModelObject):
         file = self._file(name, virtualNetworkPath)
         assert file is not None
         try:
-            text = networks.from_file(file.read_text(), name, str(file))
+            text = networks.from_file(hostfiles.read(file, _LARGEST).decode(), name, str(file))
         except FileNotFoundError as error:
             code = HRESULT.E_FILE_NOT_FOUND if file.parent.is_dir() else HRESULT.E_PATH_NOT_FOUND
             raise Failure(code, f"there is no file {self._paths.to_script(file)}") from error
-        except (BadXml, UnicodeDecodeError) as error:
+        except (BadXml, ValueError) as error:
             text = f"{self._paths.to_script(file)} holds no definition of a libvirt network: {error}"
             raise Failure(HRESULT.E_INVALIDARG, text) from error
         except OSError as error:
@@ -136,8 +152,10 @@ class Networks(ModelObject):
         file = self._remove(virtualNetworkName, keep=False)
         if file is None:
             return S_FALSE
-        if file:
-            Path(file).unlink(missing_ok=True)
+        own = _own_file(file)
+        if own is not None:
+            with hostfiles.told(f"the network is deleted, but its file {own} is not"), suppress(FileNotFoundError):
+                hostfiles.remove(own)
         return None
 
     @method(vs=0x6002000E, params=(VT.DISPATCH,))
@@ -182,16 +200,12 @@ class Networks(ModelObject):
                 raise
             return network_object(self, made.UUIDString())
 
-    def _keep(self, network: NetworkObject) -> str:
-        """Write the definition into the network's file, and say which that is; "" for none."""
+    def _keep(self, network: NetworkObject, file: Path) -> None:
+        """Write the definition into the network's file."""
         with self._server.connection.calls() as connect:
-            found = network._network(connect)
-            file, text = networks.read(found).file, networks.text_of(found)
-        if file:
-            temporary = Path(f"{file}.new")
-            temporary.write_text(text)
-            os.replace(temporary, file)
-        return file
+            text = networks.text_of(network._network(connect))
+        with hostfiles.told(f"the network is there, but its file {file} cannot be written"):
+            hostfiles.replace(file, text.encode(), mode=0o644)
 
     def _remove(self, network: ComObject | None, *, keep: bool) -> str | None:
         """Undefine the network; its file, "" for none, or None when the network is gone."""
@@ -203,12 +217,14 @@ class Networks(ModelObject):
             if found is None:
                 return None
             name, file = found.name(), networks.read(found).file
-            if keep and not file:
+            own = _own_file(file)
+            if keep and own is None:
                 text = f"network {name} has no .vnc file, and unregistering it would lose it"
                 raise Unsupported(f"{text}: DeleteVirtualNetwork removes it for good")
             check_unused(connect, name, "its removal")
-            if keep:
-                Path(file).write_text(networks.text_of(found))
+            if own is not None and keep:
+                with hostfiles.told(f"network {name} cannot be unregistered, its file {own} is not written"):
+                    hostfiles.replace(own, networks.text_of(found).encode(), mode=0o644)
             privileged = not (self._server.connection.uri or "").endswith("/session")
             if found.isActive():
                 found.destroy()
@@ -217,6 +233,19 @@ class Networks(ModelObject):
                 if any(card.type == "network" and card.source == name for card in interfaces.cards(domain)):
                     interfaces.disown(domain, name, privileged=privileged)
             return file
+
+
+def _own_file(file: str) -> Path | None:
+    """The .vnc file that a network's metadata name; None where they name none, or anything else.
+
+    Anybody may write a definition: no other file is ever written or removed for one.
+    """
+    path = Path(file)
+    if path.is_absolute() and path.suffix.lower() == _EXTENSION:
+        return path
+    if file:
+        logger.warning("a network's metadata name %s, which is no %s file and is left alone", file, _EXTENSION)
+    return None
 
 
 def _make_folder(folder: Path, shown: str) -> None:

@@ -360,21 +360,21 @@ class HardDisk(
             raise Failure(_WRONG_TYPE, text)
         return form
 
-    def _refuse_in_use(self, *, beneath: bool = False) -> None:
+    def _refuse_in_use(self, *, beneath: bool = False, to_read: bool = False) -> None:
         """Refuse an image that a running or saved machine writes to, or `beneath` its disk reads.
+
+        One that is only `to_read` may be a saved machine's.
 
         Raises:
             Failure: E_SHARING_VIOLATION.
         """
         here = os.path.realpath(self._path)
         with self._server.connection.calls() as connect:
-            users = {
-                os.path.realpath(path): name for path, name in disks.active_users(connect, beneath=beneath).items()
-            }
-        if here in users:
-            raise Failure(
-                HRESULT.E_SHARING_VIOLATION, f"{self._path} is in use: {users[here]} runs with it, or is saved"
-            )
+            users = disks.active_users(connect, beneath=beneath, saved=not to_read)
+        name = next((name for path, name in users.items() if os.path.realpath(path) == here), None)
+        if name is not None:
+            text = f"{self._path} is in use: {name} runs with it, or is saved"
+            raise Failure(HRESULT.E_SHARING_VIOLATION, text)
 
     def _refuse_read_only(self) -> None:
         if not self._path.stat().st_mode & 0o222:
@@ -415,7 +415,7 @@ class HardDisk(
         kind = images.kind_of(host, VMHardDiskType(wanted))
         for beneath in _chain(self)[1:]:
             beneath._check_parent_there()
-        self._refuse_in_use()
+        self._refuse_in_use(to_read=True)
         target = images.new_file(self, path)
         images.check_room(target.parent)
         return images.make(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from vpcshim.com.collection import Collection
 from vpcshim.com.declare import method, propget
@@ -21,6 +20,7 @@ from vpcshim.constants import VMSerialPortType
 from vpcshim.hypervisor import ports
 from vpcshim.hypervisor.errors import Unknowable
 from vpcshim.hypervisor.ports import Port
+from vpcshim.model import portnames
 from vpcshim.model.base import MachineObject
 from vpcshim.model.devices.base import DeviceObject
 
@@ -37,10 +37,6 @@ _TYPES = {
 }
 _COM = re.compile(r"COM([1-9][0-9]?):?", re.IGNORECASE)
 _TTY = re.compile(r"/dev/ttyS([0-9]+)")
-_PIPE = re.compile(r"\\\\[^\\/]+\\pipe\\([^\\/:*?\"<>|\0]+)", re.IGNORECASE)
-# Where QEMU may make sockets on every host that has libvirt.
-_PIPES = Path("/var/lib/libvirt/qemu")
-_PIPE_PREFIX = "pipe-"
 
 
 class SerialPortObject(DeviceObject):
@@ -91,10 +87,10 @@ class SerialPortObject(DeviceObject):
         tty = _TTY.fullmatch(port.path)
         if port.type == "dev" and tty is not None:
             return f"COM{int(tty[1]) + 1}"
-        path = Path(port.path)
-        if port.type == "unix" and path.parent == _PIPES and path.name.startswith(_PIPE_PREFIX):
-            return rf"\\.\pipe\{path.name.removeprefix(_PIPE_PREFIX)}"
-        return self._paths.to_script(path) if port.type == "file" and port.path else port.path
+        pipe = portnames.pipe_of(port.path) if port.type == "unix" else None
+        if pipe is not None:
+            return pipe
+        return self._paths.to_script(port.path) if port.type == "file" and port.path else port.path
 
     @propget(vs=0x60020004, vpc=0x60020004, vt=VT.BOOL, fails=_UNKNOWN)
     def ConnectImmediately(self) -> bool:
@@ -131,11 +127,11 @@ class SerialPortObject(DeviceObject):
                 text = f"a host port is COM1 or a device as /dev/ttyUSB0, not {name!r}"
                 raise Failure(HRESULT.VM_E_PREF_ILLEGAL_VALUE, text)
             return "dev", path
-        pipe = _PIPE.fullmatch(name)
-        if pipe is None and not name.startswith("/"):
+        socket = portnames.socket_of(name)
+        if socket is None and not name.startswith("/"):
             text = rf"a named pipe is \\.\pipe\NAME or a socket's path, not {name!r}"
             raise Failure(HRESULT.VM_E_PREF_ILLEGAL_VALUE, text)
-        return "unix", name if pipe is None else str(_PIPES / f"{_PIPE_PREFIX}{pipe[1]}")
+        return "unix", socket or name
 
 
 class VirtualServerSerialPort(

@@ -5,9 +5,11 @@ Sources: the IVMVirtualNetwork pages of both references; libvirt.org/formatnetwo
 
 from __future__ import annotations
 
+import secrets
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import libvirt
@@ -22,6 +24,7 @@ from vpcshim.com.variant import VT, Variant
 from vpcshim.hypervisor import hostadapters, interfaces, networks
 from vpcshim.hypervisor.errors import HypervisorError, Unknowable
 from vpcshim.hypervisor.networkrates import NetworkRates
+from vpcshim.model import folders, hostfiles
 from vpcshim.model.base import ModelObject
 from vpcshim.model.devices.dhcp_server import DHCPVirtualNetworkServer
 from vpcshim.model.devices.security import NO_ACCESS_LISTS
@@ -129,6 +132,7 @@ class VirtualServerNetwork(
         """The network's name. It is changed while no running machine uses the network.
 
         libvirt renames no network: it is defined anew under the same UUID, and the machines' definitions with it.
+        Whoever is killed in between leaves its definition in DefaultVNConfigurationPath: RegisterVirtualNetwork.
         """
         return self._read().name
 
@@ -146,6 +150,7 @@ class VirtualServerNetwork(
             check_unused(connect, old, "another name")
             active, autostart = network.isActive(), network.autostart()
             kept, text = networks.text_of(network), networks.renamed(networks.definition(network), name)
+            meanwhile = _keep_meanwhile(old, kept)
             if active:
                 network.destroy()
             network.undefine()
@@ -153,7 +158,9 @@ class VirtualServerNetwork(
                 _define(connect, text, autostart=autostart, active=active)
             except libvirt.libvirtError:
                 _define(connect, kept, autostart=autostart, active=active)
+                hostfiles.remove(meanwhile)
                 raise
+            hostfiles.remove(meanwhile)
             for domain in connect.listAllDomains():
                 if any(card.type == "network" and card.source == old for card in interfaces.cards(domain)):
                     interfaces.rename_network(domain, old, name)
@@ -299,6 +306,16 @@ def _rates_of(server: Server) -> NetworkRates:
         if found is None:
             found = _rates[server] = NetworkRates(server.connection)
         return found
+
+
+def _keep_meanwhile(name: str, text: str) -> Path:
+    """A file with a network's definition, for the moment in which libvirt does not have it."""
+    folder = folders.data_folder() / folders.NETWORKS
+    with hostfiles.told(f"network {name} is not renamed, for its definition cannot be kept in {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{name} {secrets.token_hex(4)}.vnc"
+        hostfiles.create(file, text.encode())
+    return file
 
 
 def _define(connect: libvirt.virConnect, text: str, *, autostart: int, active: int) -> None:

@@ -94,10 +94,11 @@ class Hub:
         self._retry_at = math.inf
         self._pause = _SOON
         self._look_at = math.inf
-        put = self._queue.put
+        put, pid = self._queue.put, os.getpid()
 
         def on_event(event: Event) -> None:
-            put(lambda hub: hub._on_event(event))
+            if os.getpid() == pid:  # a forked child has no thread that would take it out again
+                put(lambda hub: hub._on_event(event))
 
         def on_work(work: Work, ended: bool) -> None:
             state = work.state  # as it is now: on its way an operation may show another
@@ -330,7 +331,9 @@ class Hub:
                 self._retry_at, self._pause = time.monotonic(), _SOON
             return
         if self._hears_since != math.inf:
+            self._hears_since = math.inf
             self._mark(f"the connection to {label} was lost and is open again")
+        self._retry_at = time.monotonic() + self._pause  # unless all goes well
         self._again()
 
     def _mark(self, reason: str) -> None:

@@ -56,6 +56,7 @@ class ScriptRunner:
         self._application = application
         self._running = threading.BoundedSemaphore(_AT_A_TIME)
         self._threads: list[threading.Thread] = []
+        self._starting = threading.Lock()
         with application._server.connection.calls():
             self._uri = application._server.connection.uri or application._server.connection.label
         self._lock = self._alone()
@@ -91,8 +92,10 @@ class ScriptRunner:
         if self._subscription.closed:
             return
         self._subscription.close()
-        self._start(Told("", "", "", script=VMEventType.vmEvent_VirtualServerStopped))
-        for thread in self._threads:
+        self._start(Told("", "", "", script=VMEventType.vmEvent_VirtualServerStopped), last=True)
+        with self._starting:
+            threads = self._threads
+        for thread in threads:
             thread.join(LONGEST + 5)
         os.close(self._lock)
 
@@ -112,12 +115,18 @@ class ScriptRunner:
         else:
             self._start(fired.args[0])
 
-    def _start(self, told: Told) -> None:
+    def _start(self, told: Told, *, last: bool = False) -> None:
         for command in self._commands(told):
             self._running.acquire()
-            thread = threading.Thread(target=self._run, args=(command, told), name="vpcshim-script", daemon=True)
-            self._threads = [*(known for known in self._threads if known.is_alive()), thread]
-            thread.start()
+            with self._starting:
+                if self._subscription.closed and not last:  # while it waited for its turn
+                    self._running.release()
+                    return
+                thread = threading.Thread(
+                    target=self._run, args=(command, told), name="vpcshim-script", daemon=True
+                )
+                self._threads = [*(known for known in self._threads if known.is_alive()), thread]
+                thread.start()
 
     def _commands(self, told: Told) -> Iterator[str]:
         """The command lines that are attached to that event and may be run."""
@@ -189,6 +198,7 @@ def run(command: str, environment: dict[str, str], longest: float = LONGEST) -> 
             # It is another user's now (sudo). One that has ended is all the same to us.
             logger.log(logging.DEBUG if in_time else logging.ERROR, "%s cannot be killed: %s", command, error)
             if not in_time:
+                threading.Thread(target=process.wait, name="vpcshim-script-left", daemon=True).start()
                 return None
         code = process.wait()
         # What it wrote; nobody waits for one that left the group and holds the pipe.

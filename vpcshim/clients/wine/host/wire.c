@@ -635,38 +635,31 @@ void request_begin(buffer *b, BYTE kind)
 {
     b->size = 0;
     b->failed = FALSE;
-    if (released.size && !released.failed) {
-        DWORD size = released.size - 4, count = (released.size - 9) / 8;
-        memcpy(released.data, &size, 4);
-        memcpy(released.data + 5, &count, 4);
-        put_bytes(b, released.data, released.size);
-    }
-    released.size = 0;
-    released.failed = FALSE;
-    /* The length is filled in when the frame is complete; until then it holds where the frame begins. */
-    put_u32(b, b->size);
+    put_u32(b, 0); /* the length, filled in when the frame is complete */
     put_u8(b, kind);
 }
 
-static BOOL send_frame(buffer *b, DWORD begin)
+/* Send a frame, and before it, in the same write, what was released since the last one. */
+static BOOL send_frame(buffer *b)
 {
-    DWORD size = b->size - begin - 4;
+    DWORD size = b->size - 4;
 
-    memcpy(b->data + begin, &size, 4);
+    memcpy(b->data, &size, 4);
+    if (released.failed) released.size = 0, released.failed = FALSE;
+    if (released.size && reserve(b, released.size)) {
+        DWORD length = released.size - 4, count = (released.size - 9) / 8;
+        memcpy(released.data, &length, 4);
+        memcpy(released.data + 5, &count, 4);
+        memmove(b->data + released.size, b->data, b->size);
+        memcpy(b->data, released.data, released.size);
+        b->size += released.size;
+        released.size = 0;
+    }
+    b->failed = FALSE; /* where there was no room, they go with a later frame */
     return write_all(b->data, b->size);
 }
 
-/* Where the frame of this request begins: behind the releases that go with it. */
-static DWORD frame_begin(const buffer *b)
-{
-    DWORD size;
-
-    if (b->data[4] != K_RELEASE) return 0;
-    memcpy(&size, b->data, 4);
-    return size + 4;
-}
-
-BOOL request_told(buffer *b) { return !b->failed && alive && send_frame(b, frame_begin(b)); }
+BOOL request_told(buffer *b) { return !b->failed && alive && send_frame(b); }
 
 HRESULT request_answered(buffer *b, BYTE wanted, buffer *answer)
 {
@@ -675,7 +668,7 @@ HRESULT request_answered(buffer *b, BYTE wanted, buffer *answer)
     if (!alive) return E_SERVER_GONE;
     if (b->failed) return E_OUTOFMEMORY;
     if (nesting >= MAX_NESTING) return E_OUTOFMEMORY;
-    if (!send_frame(b, frame_begin(b))) return E_SERVER_GONE;
+    if (!send_frame(b)) return E_SERVER_GONE;
     nesting++;
     while (read_frame(&kind, answer)) {
         buffer asked, reply = {0};
@@ -697,7 +690,7 @@ HRESULT request_answered(buffer *b, BYTE wanted, buffer *answer)
                 request_begin(&reply, K_RESULT);
                 put_result(&reply, E_OUTOFMEMORY, NULL, NULL);
             }
-            send_frame(&reply, frame_begin(&reply));
+            send_frame(&reply);
         }
         free(reply.data);
         free(asked.data);

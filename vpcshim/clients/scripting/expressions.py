@@ -1,0 +1,188 @@
+"""What Wine 8.0's VBScript gets wrong within statements, and what stands there instead.
+
+- `For i = 1 To "3"` never ends: a loop's numbers have to be numbers, so 0 is added to each.
+- `[a name]` is not known: it becomes the name, or one made of it.
+- `S (a) / b` is a syntax error: the brackets become those of a function.
+- `f(a)(i)` loses its index, and `f(a)(i) = x` crashes: the host takes the element, or the script is refused.
+- `Err.Number` is an HRESULT where the engine has no number of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+
+from vpcshim.clients.scripting.edits import Edit, Refused, closing, place
+
+HOLDER = "vpcshim_functions"
+# A statement: to the end of the line or a colon, with the lines that it is continued on.
+STATEMENT = re.compile(r"(?:(?<!\w)_[ \t]*\r?\n|[^:\r\n])+")
+
+_BRACKETED = re.compile(r"\[([^\]\r\n]*)\]")
+_PLAIN = re.compile(r"[A-Za-z]\w*")
+_KEYWORDS = frozenset(
+    (
+        *(
+            "and",
+            "byref",
+            "byval",
+            "call",
+            "case",
+            "class",
+            "const",
+            "dim",
+            "do",
+            "each",
+            "else",
+            "elseif",
+            "empty",
+        ),
+        *(
+            "end",
+            "eqv",
+            "erase",
+            "error",
+            "exit",
+            "explicit",
+            "false",
+            "for",
+            "function",
+            "get",
+            "goto",
+            "if",
+            "imp",
+        ),
+        *("in", "is", "let", "loop", "me", "mod", "new", "next", "not", "nothing", "null", "on", "option", "or"),
+        *("preserve", "private", "property", "public", "redim", "rem", "resume", "select", "set", "step", "stop"),
+        *("sub", "then", "to", "true", "until", "wend", "while", "with", "xor"),
+    )
+)
+_FOR = re.compile(r"(?<![\w.])for[ \t]+[a-z]\w*(?:\.\w+|\([^()]*\))?\s*=", re.IGNORECASE)
+_TO = re.compile(r"(?<![\w.])to\b", re.IGNORECASE)
+_STEP = re.compile(r"(?<![\w.])step\b", re.IGNORECASE)
+_TRIMMED = re.compile(r"(?:\s|(?<!\w)_(?=\s))*(.*?)(?:\s|(?<!\w)_(?=\s))*", re.DOTALL)
+_LITERAL = re.compile(r"[-+]?[ \t]*\d+(?:\.\d*)?")
+_CHAIN = re.compile(r"(?<![\w.)])\.?[a-z]\w*", re.IGNORECASE)
+_MEMBER = re.compile(r"\.[ \t]*\w+")
+_OPEN = re.compile(r"[ \t]*\(")
+_OPERATOR = re.compile(r"[ \t]*(?:[-+*/\\^&<>]|(?:and|or|xor|mod|eqv|imp|is)\b)", re.IGNORECASE)
+_ASSIGNED = re.compile(r"(?<![\w.])(?:set|let)[ \t]+\Z", re.IGNORECASE)
+_BRANCH = re.compile(r"(?<![\w.])(?:then|else)\b", re.IGNORECASE)
+_ERR = re.compile(r"(?<![\w.])err[ \t]*\.[ \t]*(number|description)\b", re.IGNORECASE)
+_PUT = re.compile(r"[ \t]*=")
+_VALUE = (
+    "Function vpcshim_value(v)\r\nIf IsObject(v) Then\r\nSet vpcshim_value = v\r\nElse\r\nvpcshim_value = v\r\n"
+    "End If\r\nEnd Function\r\n"
+)
+
+
+def bracketed_names(bare: str, edits: list[Edit]) -> str:
+    """`[name]` without its brackets, or as a name made of it; returns the text as it is then read here.
+
+    Raises:
+        Refused: A member's name is none that can stand without brackets.
+    """
+
+    def taken(match: re.Match[str]) -> str:
+        name, (begin, end) = match[1], match.span()
+        member = bare[:begin].rstrip(" \t").endswith(".")
+        if _PLAIN.fullmatch(name) and (member or name.lower() not in _KEYWORDS):
+            edits.extend(((begin, begin + 1, ""), (end - 1, end, "")))
+            return f" {name} "
+        if member or not name:
+            text = f"Wine's engine knows no names in square brackets, and {match[0]} can have no other"
+            raise Refused(*place(bare, begin), text)
+        edits.append((begin, end, f"vpcshim_name_{name.lower().encode('utf-16-be', 'surrogatepass').hex()}"))
+        return f" {'_' * len(name)} "
+
+    return _BRACKETED.sub(taken, bare)
+
+
+def loops(bare: str, edits: list[Edit]) -> None:
+    """Let the begin, the end and the step of each loop be numbers, whatever they were."""
+    for statement in STATEMENT.finditer(bare):
+        begin, end = statement.span()
+        head = _FOR.search(bare, begin, end)
+        to = head and _TO.search(bare, head.end(), end)
+        if head is None or to is None:
+            continue
+        step = _STEP.search(bare, to.end(), end)
+        spans = [(head.end(), to.start()), (to.end(), step.start() if step else end)]
+        for first, last in (*spans, *([(step.end(), end)] if step else ())):
+            # A statement that goes on in the next line does so outside of the brackets.
+            inner = _TRIMMED.fullmatch(bare, first, last)
+            if inner is not None and inner[1] and not _LITERAL.fullmatch(inner[1]):
+                edits.extend(((inner.start(1), inner.start(1), "("), (inner.end(1), inner.end(1), ") + 0")))
+
+
+def calls(bare: str, edits: list[Edit], arrays: set[str]) -> str:
+    """Arguments that begin with a bracket, and indices behind a call; returns what is declared before the script.
+
+    Args:
+        bare: The text without its strings and comments.
+        edits: Where the changes are added.
+        arrays: The names that are arrays of the script's own, in lower case: the engine indexes those.
+
+    Raises:
+        Refused: Something is assigned to an index behind a call.
+    """
+    begins = set(_beginnings(bare))
+    opened = False
+    for found in _CHAIN.finditer(bare):
+        if found[0].lower() in _KEYWORDS:
+            continue
+        groups = _groups(bare, found.end())
+        target = (
+            found.start() in begins
+            or _ASSIGNED.search(bare[max(0, found.start() - 80) : found.start()]) is not None
+        )
+        for (_, before), (opening, _) in itertools.pairwise(groups):
+            if bare[before:opening].strip():
+                continue  # a member of what the call gave
+            if target:
+                what = f"{found[0]}(...)"
+                text = f"Wine's engine has no index behind {what}: assign what it gives to a variable first"
+                raise Refused(*place(bare, found.start()), text)
+            if len(groups) > 2 or found[0].lower() not in arrays:
+                edits.append((found.start(), found.start(), f"{HOLDER}.vpcshim_At("))
+                edits.append((opening, opening + 1, ", "))
+        if target and groups and _OPERATOR.match(bare, groups[-1][1]):
+            edits.append((groups[-1][0], groups[-1][0], " vpcshim_value"))
+            opened = True
+    return _VALUE if opened else ""
+
+
+def _beginnings(bare: str) -> Iterator[int]:
+    """Where statements begin, those behind Then and Else too."""
+    for statement in STATEMENT.finditer(bare):
+        begin, end = statement.span()
+        for at in (begin, *(branch.end() for branch in _BRANCH.finditer(bare, begin, end))):
+            yield at + len(bare[at:end]) - len(bare[at:end].lstrip())
+
+
+def _groups(bare: str, at: int) -> list[tuple[int, int]]:
+    """The brackets of `a.b(1).c(2)(3)` behind its first name: where each opens and where it is closed."""
+    groups: list[tuple[int, int]] = []
+    while True:
+        if member := _MEMBER.match(bare, at):
+            at = member.end()
+        elif opening := _OPEN.match(bare, at):
+            close = closing(bare, opening.end())
+            if close is None:
+                return groups
+            groups.append((opening.end() - 1, close))
+            at = close
+        else:
+            return groups
+
+
+def error_numbers(bare: str, edits: list[Edit]) -> None:
+    """`Err.Number` and `Err.Description` as VBScript documents them."""
+    begins = set(_beginnings(bare))
+    for found in _ERR.finditer(bare):
+        if found.start() in begins and _PUT.match(bare, found.end()):
+            continue
+        number = found[1].lower() == "number"
+        call = f"{HOLDER}.vpcshim_Number(" if number else f"{HOLDER}.vpcshim_Description(Err.Number, "
+        edits.extend(((found.start(), found.start(), call), (found.end(), found.end(), ")")))
