@@ -384,7 +384,7 @@ def test_a_server_that_does_not_answer_holds_up_no_other(
 
 
 def test_a_look_that_fails_for_whatever_reason_is_followed_by_another(
-    node: Node, monkeypatch: pytest.MonkeyPatch
+    node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Lost(Heard):
         def OnEventsLost(self, reason: str) -> None:
@@ -410,3 +410,5 @@ def test_a_look_that_fails_for_whatever_reason_is_followed_by_another(
     wait_until(lambda: hub._hears_since < float("inf"), 5)
     vm.Pause()
     expect(heard, "lost", PAUSED)
+    assert "could not be told" in caplog.text
+    caplog.clear()  # what was raised holds the hub
