@@ -16,8 +16,8 @@ from tests.harness.guests import Disk, Guest, GuestFactory, PrivateLibvirtd
 from tests.harness.waiting import wait_until
 from vpcshim import HRESULT, ComError
 from vpcshim.constants import VMDriveBusType, VMDVDDriveAttachmentType, VMHardDiskType, VMTaskResult
+from vpcshim.hypervisor.imageerrors import ImageBusy
 from vpcshim.hypervisor.imagelock import held
-from vpcshim.hypervisor.qemuimg import ImageBusy
 from vpcshim.model.devices.hard_disk import HardDisk
 
 IDE, SCSI = int(VMDriveBusType.vmDriveBusType_IDE), int(VMDriveBusType.vmDriveBusType_SCSI)
@@ -70,6 +70,10 @@ def test_a_machine_is_assembled_from_a_new_disk(guest_factory: GuestFactory, app
     name = guest.check(f"grep -lx {47 * MIB // 512} /sys/block/sd*/size").split("/")[3]
     guest.check(f"dd if=/dev/urandom of=/dev/{name} bs=1M count=8 && sync")
     assert first.HardDisk.SizeOnHost >= taken + 8 * MIB
+
+    # QEMU hands over no .vhd: the way out is told.
+    with pytest.raises((ComError, AssertionError), match=r"Convert that disk to \.qcow2 first"):
+        done(vm.Save())
 
     # What is refused while it runs.
     assert refused(vm.AddHardDiskConnection, r"C:\new\disk.vhd", IDE, 0, 1) == HRESULT.VM_E_VM_RUNNING

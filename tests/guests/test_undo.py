@@ -20,7 +20,7 @@ from tests.harness import needs
 from tests.harness.guests import Disk, Guest, GuestFactory, PrivateLibvirtd, remove_domain
 from tests.harness.waiting import wait_until
 from vpcshim import HRESULT, ComError, constants
-from vpcshim.hypervisor import overlays, qemuimg
+from vpcshim.hypervisor import imageerrors, overlays, qemuimg
 from vpcshim.hypervisor.errors import Unsupported
 from vpcshim.model.virtual_machine import VirtualMachine
 
@@ -410,7 +410,7 @@ def test_an_image_that_cannot_have_an_overlay_leaves_everything_as_it_was(
     domain = define(Disk("vda", image).xml() + Disk("vdb", other).xml())
     before = domain.XMLDesc(2)
     other.unlink()
-    with pytest.raises(qemuimg.ImageMissing, match=r"other\.raw"):
+    with pytest.raises(imageerrors.ImageMissing, match=r"other\.raw"):
         overlays.begin(domain)
     assert domain.XMLDesc(2) == before
     assert leftovers(tmp_path) == []
@@ -579,9 +579,9 @@ def test_a_merge_without_room_is_completed_once_there_is_some(
         subprocess.run(["qemu-io", "-f", "qcow2", "-c", command, overlay], check=True, timeout=60)
         (small / "fill").write_bytes(bytes(4 << 20))
         for _ in range(2):
-            with pytest.raises(qemuimg.DiskFull):
+            with pytest.raises(imageerrors.DiskFull):
                 overlays.merge(domain, qemuimg.Job())
-            with pytest.raises(qemuimg.DiskFull):
+            with pytest.raises(imageerrors.DiskFull):
                 overlays.discard(domain)  # half of it is in the original: it is completed first
         check = subprocess.run(
             ["qemu-io", "-rf", "qcow2", "-c", "read -P 90 0 3M", overlay], capture_output=True, check=True
@@ -617,7 +617,7 @@ def test_a_merge_of_a_rebased_overlay_is_not_begun(define: Callable[[str], Any],
     before = domain.XMLDesc(2), other.read_bytes()
     for backing, form in ((other, "raw"), (None, None)):
         qemuimg.rebase(overlay, backing, form)
-        with pytest.raises(qemuimg.ImageError, match=r"lies over .* now, not over"):
+        with pytest.raises(imageerrors.ImageError, match=r"lies over .* now, not over"):
             overlays.merge(domain, qemuimg.Job())
         assert (domain.XMLDesc(2), other.read_bytes()) == before
     overlays.discard(domain)

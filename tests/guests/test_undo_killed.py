@@ -27,7 +27,7 @@ import vpcshim
 from tests.guests.test_undo import VPC, content, leftovers, make_image, reads, start, undoable, write
 from tests.harness.guests import Disk, GuestFactory, PrivateLibvirtd, remove_domain
 from tests.harness.undo_child import DIED
-from vpcshim.hypervisor import overlays, qemuimg, undojournal
+from vpcshim.hypervisor import imageerrors, overlays, qemuimg, undojournal
 from vpcshim.hypervisor.errors import DomainBusy
 
 ROOT = Path(__file__).parents[2]
@@ -342,7 +342,7 @@ def test_an_image_that_is_in_use_is_not_merged_into(bench: Bench, guest_factory:
     overlays.begin(bench.domain)
     bench.guest_writes()
     other = guest_factory(disks=(Disk("vda", bench.images["vda"]),))
-    with pytest.raises(qemuimg.ImageBusy, match="lock"):
+    with pytest.raises(imageerrors.ImageBusy, match="lock"):
         overlays.merge(bench.domain, qemuimg.Job())
     other.remove()
     assert bench.disks() == bench.all_new

@@ -19,7 +19,7 @@ from tests.testdriver.support import VS, application, find
 from tests.unit.vhd_files import CHILD, PARENT, write
 from vpcshim.com.member import Product
 from vpcshim.com.object import ComObject
-from vpcshim.hypervisor import qemuimg
+from vpcshim.hypervisor import imageerrors, qemuimg
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.undojournal import UNDO_NS
 from vpcshim.migrate.vhd import SECTOR, VhdType
@@ -285,7 +285,7 @@ def full_child(bench: Bench) -> ComObject:
 
 def _full(bench: Bench, obj: ComObject) -> ComObject:
     def no_room(*_: Any, **__: Any) -> None:
-        raise qemuimg.DiskFull("a mock of a disk that is full")
+        raise imageerrors.DiskFull("a mock of a disk that is full")
 
     bench.patch.setattr(qemuimg, "convert", no_room)
     bench.patch.setattr(qemuimg, "create", no_room)
@@ -396,7 +396,7 @@ def too_large(bench: Bench) -> ComObject:
     obj = _made(bench, "shutoff")
 
     def refuse(*_: Any, **__: Any) -> None:
-        raise qemuimg.ImageError("a mock of a file system: File too large")
+        raise imageerrors.ImageError("a mock of a file system: File too large")
 
     bench.patch.setattr(qemuimg, "create", refuse)
     return obj

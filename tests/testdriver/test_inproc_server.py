@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import socket
 import subprocess
 import threading
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import needs
+from tests.harness.wine import need_wine
 from vpcshim.clients.scripting.frames import SECRET_SIZE
 from vpcshim.clients.scripting.remote import serve_client
 from vpcshim.clients.wine import installation, program
-from vpcshim.clients.wine.installation import NoWine
 from vpcshim.testing import Machine, NodeBuilder
 
 CLIENT = Path(__file__).parent / "windows" / "client.c"
@@ -28,12 +28,9 @@ def _compiled(target: Path, sources: list[str], *more: str) -> Path:
 
 @pytest.mark.parametrize("knows", [True, False])
 def test_a_program_on_windows(knows: bool, vpcshim_node: NodeBuilder, tmp_path: Path) -> None:
-    try:
-        wine = installation.find()
-    except NoWine as error:
-        pytest.skip(str(error))
-    if shutil.which(program.COMPILER) is None:
-        pytest.skip(f"no {program.COMPILER}")
+    need_wine()
+    needs.program(program.COMPILER, "gcc-mingw-w64-x86-64")
+    wine = installation.find()
     node = vpcshim_node(Machine("web01"), Machine("web02"))
     sources = [str(program.HOME / name) for name in program.SERVER_SOURCES]
     library = _compiled(tmp_path / "vpcshim.dll", sources, *program.SERVER_FLAGS, *program.SERVER_LIBRARIES)

@@ -15,28 +15,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.waiting import wait_until
+from tests.harness.wine import need_wine
 from vpcshim.clients.calls import Hook
+from vpcshim.clients.hooks.dry_run import DryRun
 from vpcshim.clients.hooks.strict import Strict
 from vpcshim.clients.hooks.trace import Trace
+from vpcshim.clients.scripting.frames import Writer
+from vpcshim.clients.scripting.handles import Handles
+from vpcshim.clients.scripting.session import Session
 from vpcshim.clients.scripts import CRASHED, FAILED, REFUSED, run_script
-from vpcshim.clients.wine import installation, program
-from vpcshim.clients.wine.installation import NoWine
 from vpcshim.testing import Machine, Node, NodeBuilder
 
 SCRIPTS = Path(__file__).parents[2] / "fixtures" / "scripts"
 LANGUAGES = ("vbs", "js")
 
 
-def _missing() -> str | None:
-    try:
-        installation.find()
-        program.path()
-    except NoWine as error:
-        return str(error)
-    return None
-
-
-pytestmark = pytest.mark.skipif(_missing() is not None, reason=f"no Wine to run scripts in: {_missing()}")
+@pytest.fixture(scope="module", autouse=True)
+def _wine() -> None:
+    need_wine()
 
 
 class Ran:
@@ -225,6 +222,126 @@ def test_the_functions_that_wines_engine_lacks(run: Runner) -> None:
     assert ran.lines == ["1 x", "60 2", "2.57 2", "233 é é € 2/3/2020", "5 3", "42", "7 1"]
 
 
+def test_loops_end_whatever_their_limits_are(run: Runner) -> None:
+    ran = run(
+        'For i = "1" To WScript.Arguments(0)\nWScript.Echo i\nNext\n'
+        'For i = 2 To 1 Step "-1": WScript.Echo i: Next\n'
+        "a = Array(7)\nFor i = 0 _\n  To UBound(a) _\n  Step 1 ' To the end\nWScript.Echo a(i)\nNext\n"
+        'For i = 1 To "x"\nNext\n',
+        "2",
+    )
+    assert ran.lines == ["1", "2", "2", "1", "7"]
+    assert "script.vbs(11, 1): Type mismatch" in ran.err
+
+
+def test_names_in_square_brackets(run: Runner) -> None:
+    ran = run(
+        'Dim [a b], [x], [If]\n[a b] = 3: [x] = 4: [If] = 5\nWScript.Echo [A B], x, [if], [Len]("ab"), "[x]"\n'
+    )
+    assert (ran.lines, ran.err) == (["3 4 5 2 [x]"], "")
+
+
+def test_arguments_that_begin_with_a_bracket(run: Runner) -> None:
+    ran = run(
+        "x = 6: b = 2\nWScript.Echo (x) / b, 5\nIf b = 2 Then WScript.Echo (x) * 2 Else WScript.Echo (b) + 1\n"
+        "With WScript\n.Echo (x) & (b)\nEnd With\nWScript.Echo(x)\nDim q(1)\nq(1) = 3\nS (q(1)) - 1\n"
+        "Sub S(v)\nWScript.Echo v\nEnd Sub\n"
+    )
+    assert (ran.lines, ran.err) == (["3 5", "12", "62", "6", "2"], "")
+
+
+def test_an_index_behind_a_call(run: Runner) -> None:
+    ran = run(
+        'Set d = CreateObject("Scripting.Dictionary")\nSet e = CreateObject("Scripting.Dictionary")\n'
+        'e.Add "b", 5\nd.Add "a", e\nd.Add "k", Array(7, Array(8, 9))\n'
+        'WScript.Echo d("a")("b"), d.Keys()(1), d("k")(0), d("k")(1)(1), Split("a b c")(2)\n'
+        "Dim m(1, 1)\nm(1, 0) = 3\nFunction G()\nG = m\nEnd Function\nWScript.Echo G()(1, 0)\n"
+        'Set vs = CreateObject("VirtualServer.Application")\n'
+        "WScript.Echo Array(vs.VirtualMachines)(0)(1).Name = vs.VirtualMachines(1).Name\n"
+        "On Error Resume Next\nx = d.Keys()(2)\nWScript.Echo Err.Number\n"
+        "Err.Clear\nx = CStr(1)(0)\nWScript.Echo Err.Number\n"
+    )
+    assert (ran.lines, ran.err) == (["5 k 7 9 c", "3", "-1", "9", "13"], "")
+
+
+def test_an_array_of_several_dimensions_is_walked_with_its_first_index_fastest(run: Runner) -> None:
+    ran = run(
+        'Set vs = CreateObject("VirtualServer.Application")\n'
+        'a = vs.FindVirtualMachine("web01").AttachedDriveTypes\n'
+        "WScript.Echo UBound(a, 1), UBound(a, 2), UBound(a, 3)\n"
+        'n = 0\nFor Each x In vs.FindVirtualMachine("web01").AttachedDriveTypes\nn = n + 1\nNext\nWScript.Echo n\n'
+        "Dim b(1, 2)\nFor i = 0 To 1\nFor j = 0 To 2\nb(i, j) = i & j\nNext\nNext\n"
+        'For Each x In b\nt = t & x & " "\nNext\nWScript.Echo t\n'
+    )
+    assert (ran.lines, ran.err) == (["1 3 6", "56", "00 10 01 11 02 12 "], "")
+
+
+def test_the_numbers_of_errors(run: Runner) -> None:
+    ran = run(
+        "On Error Resume Next\nx = 1 / 0\nIf Err.Number <> 0 Then WScript.Echo Err.Number, Err.Description\n"
+        "WScript.Echo Err.Number\nErr.Clear\nWScript.Echo Err.Number, Err.Description\n"
+        'x = CInt("a")\nWScript.Echo Err.Number\nErr.Clear\nNoSuch 1\nWScript.Echo Err.Number\nErr.Clear\n'
+        "Set o = Nothing\nx = o.Name\nWScript.Echo Err.Number, Err.Description\n"
+    )
+    why = "an error for which Wine's script engine gives no reason"
+    assert (ran.lines, ran.err) == (["11 Division by zero", "11", "0 ", "13", "438", f"-2147467259 {why}"], "")
+
+
+def test_a_script_calls_itself_as_deeply_as_on_windows(run: Runner) -> None:
+    ran = run("Sub D(n)\nIf n > 0 Then D n - 1\nEnd Sub\nD 10000\nWScript.Echo 1\n")
+    assert (ran.code, ran.lines) == (0, ["1"])
+
+
+def test_objects_are_given_up_on_both_sides(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[int] = []
+    most = [0]
+    send, hand = Session._send, Handles.hand
+
+    def sent(session: Session, frame: Writer) -> None:
+        before = len(session._dropped)
+        send(session, frame)
+        forgotten.append(before - len(session._dropped))
+
+    def handed(handles: Handles, obj: object) -> tuple[int, int]:
+        most[0] = max(most[0], len(handles))
+        return hand(handles, obj)
+
+    monkeypatch.setattr(Session, "_send", sent)
+    monkeypatch.setattr(Handles, "hand", handed)
+    ran = run(
+        'Set vs = CreateObject("VirtualServer.Application")\nFor i = 1 To 2000\n'
+        'Set d = CreateObject("Scripting.Dictionary")\nSet m = vs.VirtualMachines\nNext\nWScript.Echo m.Count\n'
+    )
+    assert (ran.lines, ran.err) == (["3"], "")
+    assert sum(forgotten) >= 1999
+    assert most[0] < 20
+
+
+def test_what_a_script_starts_gets_neither_the_secret_nor_the_channel(run: Runner, tmp_path: Path) -> None:
+    told, asks = tmp_path / "told", tmp_path / "asks.sh"
+    asks.write_text(f"{{ ls -l /proc/$$/fd; env; cat /proc/$$/environ; }} > {told} 2>&1\n")
+    ran = run(
+        'Set sh = CreateObject("WScript.Shell")\n'
+        f'sh.Run "Z:\\bin\\sh {asks}", 0, True\n'
+        'WScript.Echo sh.ExpandEnvironmentStrings("%VPCSHIM_SECRET%")\n'
+    )
+    assert (ran.out.rstrip("\0\n"), ran.err) == ("%VPCSHIM_SECRET%", "")  # Wine's ends with a NUL
+    text = told.read_text()
+    assert "/dev/null" in text
+    assert "VPCSHIM_SECRET" not in text
+    assert "pipe:" not in text
+
+
+@pytest.mark.parametrize("closed", ["stdin", "stdout"])
+def test_standard_streams_that_are_closed(run: Runner, closed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, closed, None)
+    ran = run("WScript.Echo 1\nWScript.Quit 5 + WScript.StdIn.AtEndOfStream\n" if closed == "stdin" else _QUITS)
+    assert ran.code == (4 if closed == "stdin" else 5)
+
+
+_QUITS = "WScript.Echo 1\nWScript.Quit 5\n"
+
+
 def test_standard_input_is_read(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("one\ntwo three\n"))
     text = (
@@ -269,9 +386,9 @@ def test_an_error_is_told_with_its_place(run: Runner, text: str, told: str) -> N
 
 
 def test_what_the_engine_would_break_on_is_refused_before_anything_runs(run: Runner) -> None:
-    ran = run('WScript.Echo "begun"\nx = Split("a b")(1)\n')
+    ran = run('WScript.Echo "begun"\nx = Array(Array(1))\nx(0)(0) = 2\n')
     assert (ran.code, ran.out) == (REFUSED, "")
-    assert "script.vbs(2, 5): Wine's engine drops the index behind Split" in ran.err
+    assert "script.vbs(3, 1): Wine's engine has no index behind x(...)" in ran.err
 
 
 def test_an_engine_that_crashes_is_no_success(run: Runner) -> None:
@@ -311,36 +428,74 @@ def test_every_call_is_traced(run: Runner) -> None:
     ]
 
 
-_LOOP = """
+_PRETENDS = {
+    "vbs": (
+        'Set vm = CreateObject("VirtualServer.Application").FindVirtualMachine("web01")\nSet t = vm.TurnOff\n'
+        'vm.Notes = "x"\nWScript.Echo vm.State, t.IsComplete, "[" & vm.Notes & "]"\n'
+    ),
+    "js": (
+        'var vm = new ActiveXObject("VirtualServer.Application").FindVirtualMachine("web01"), t = vm.TurnOff();\n'
+        'vm.Notes = "x";\nWScript.Echo(vm.State, t.IsComplete, "[" + vm.Notes + "]");\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_dry_run_changes_nothing(run: Runner, language: str) -> None:
+    stream = io.StringIO()
+    ran = run(_PRETENDS[language], hooks=(Trace(stream), DryRun()), language=language)
+    assert (ran.lines, ran.err) == (["5 -1 []"], "")
+    calls = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [call["hresult"]["name"] for call in calls if call["member"] in ("TurnOff", "Notes")] == ["S_OK"] * 3
+
+
+_ASKING = """
 On Error Resume Next
 Set vs = CreateObject("VirtualServer.Application")
-WScript.Echo "begun"
 Do
     x = vs.Name
 Loop
 """
+_BUSY = "Do\nx = x + 1\nLoop\n"
+_ASLEEP = "WScript.Sleep 100000\n"
 
 
-def test_a_script_whose_server_dies_does_not_go_on(node: Node, tmp_path: Path) -> None:
-    script = tmp_path / "loop.vbs"
-    script.write_text(_LOOP)
-    code = (
-        "import sys; from pathlib import Path; import vpcshim; from vpcshim.clients.scripts import run_script\n"
-        f"run_script(Path({str(script)!r}), (), lambda p, s: vpcshim.CreateObject(p, {node.uri!r}))"
-    )
-    server = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        # Echo is flushed when the buffer is full or the script sleeps; the children tell that it runs.
-        host = _host_of(server.pid)
-        os.kill(server.pid, signal.SIGKILL)
-        end = time.monotonic() + 20
-        while Path(f"/proc/{host}").exists() and time.monotonic() < end:
-            time.sleep(0.1)
-        assert not Path(f"/proc/{host}").exists()
-    finally:
-        server.kill()
-        server.communicate()
+class Child:
+    """A `vpcshim run` in a process of its own."""
+
+    def __init__(self, text: str, node: Node, folder: Path) -> None:
+        script = folder / "child.vbs"
+        script.write_text(text)
+        command = [sys.executable, "-m", "vpcshim", "run", "-c", node.uri, str(script)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.host = _host_of(self.process.pid)
+
+    def ended(self) -> tuple[int, str]:
+        """The exit code and what was told on stderr, once the host has ended as well."""
+        try:
+            _, told = self.process.communicate(timeout=30)
+        finally:
+            self.process.kill()
+        wait_until(lambda: not Path(f"/proc/{self.host}").exists(), 20, "the host has ended")
+        return self.process.returncode, told
+
+
+@pytest.mark.parametrize("text", [_ASKING, _BUSY, _ASLEEP])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_server_that_is_ended_takes_its_script_along(
+    text: str, number: signal.Signals, code: int, node: Node, tmp_path: Path
+) -> None:
+    child = Child(text, node, tmp_path)
+    os.kill(child.process.pid, number)
+    assert child.ended()[0] == code
+
+
+def test_an_engine_that_is_killed_is_told(node: Node, tmp_path: Path) -> None:
+    child = Child(_BUSY, node, tmp_path)
+    os.kill(child.host, signal.SIGKILL)
+    code, told = child.ended()
+    gone = "the script engine failed: the script host has closed the channel"
+    assert (code, told) == (CRASHED, f"{tmp_path}/child.vbs: {gone}\n")
 
 
 def _host_of(server: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.fakes import libvirt_error
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
-from vpcshim.hypervisor import errors, qemuimg
+from vpcshim.hypervisor import errors, imageerrors
 from vpcshim.hypervisor.errors import HypervisorError, classify, translated
 from vpcshim.model.hresults import failure_of, image_matters, is_running, vm_state, while_at_work
 
@@ -104,13 +104,13 @@ OWN = {
     errors.DomainBusy: HRESULT.VM_E_TIMED_OUT,
     errors.AccessDenied: HRESULT.E_ACCESSDENIED,
     errors.Aborted: HRESULT.E_ABORT,
-    qemuimg.ImageMissing: HRESULT.E_FILE_NOT_FOUND,
-    qemuimg.ImageDenied: HRESULT.E_ACCESSDENIED,
-    qemuimg.ImageReadOnly: HRESULT.VM_E_FILE_READ_ONLY,
-    qemuimg.ImageExists: HRESULT.E_ALREADY_EXISTS,
-    qemuimg.ImageBusy: HRESULT.E_SHARING_VIOLATION,
-    qemuimg.DiskFull: HRESULT.E_DISK_FULL,
-    qemuimg.Cancelled: HRESULT.E_ABORT,
+    imageerrors.ImageMissing: HRESULT.E_FILE_NOT_FOUND,
+    imageerrors.ImageDenied: HRESULT.E_ACCESSDENIED,
+    imageerrors.ImageReadOnly: HRESULT.VM_E_FILE_READ_ONLY,
+    imageerrors.ImageExists: HRESULT.E_ALREADY_EXISTS,
+    imageerrors.ImageBusy: HRESULT.E_SHARING_VIOLATION,
+    imageerrors.DiskFull: HRESULT.E_DISK_FULL,
+    imageerrors.Cancelled: HRESULT.E_ABORT,
 }
 
 

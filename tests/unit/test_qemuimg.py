@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import needs
-from vpcshim.hypervisor import qemuimg
+from vpcshim.hypervisor import imageerrors, qemuimg
 from vpcshim.hypervisor.qemuimg import Job
 
 MIB = 1 << 20
@@ -90,9 +90,9 @@ def test_no_file_is_ever_replaced(tmp_path: Path) -> None:
     there, source = tmp_path / "there", tmp_path / "source.raw"
     there.write_text("precious")
     qemuimg.create(source, format="raw", size=MIB)
-    with pytest.raises(qemuimg.ImageExists, match="there cannot be made: File exists"):
+    with pytest.raises(imageerrors.ImageExists, match="there cannot be made: File exists"):
         qemuimg.create(there, format="qcow2", size=MIB)
-    with pytest.raises(qemuimg.ImageExists):
+    with pytest.raises(imageerrors.ImageExists):
         qemuimg.convert(source, there, source_format="raw", format="qcow2")
     assert there.read_text() == "precious"
 
@@ -100,19 +100,19 @@ def test_no_file_is_ever_replaced(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("real")
 def test_what_fails_leaves_nothing_and_says_why(tmp_path: Path) -> None:
     made, missing = tmp_path / "made", tmp_path / "missing"
-    with pytest.raises(qemuimg.ImageMissing, match=r"missing.*No such file"):
+    with pytest.raises(imageerrors.ImageMissing, match=r"missing.*No such file"):
         qemuimg.create(made, format="qcow2", backing=missing, backing_format="raw")
-    with pytest.raises(qemuimg.ImageMissing, match="No such file"):
+    with pytest.raises(imageerrors.ImageMissing, match="No such file"):
         qemuimg.convert(missing, made, source_format="raw", format="qcow2")
-    with pytest.raises(qemuimg.ImageError, match="Unknown file format"):
+    with pytest.raises(imageerrors.ImageError, match="Unknown file format"):
         qemuimg.create(made, format="nonsense", size=MIB)
     assert not made.exists()
-    with pytest.raises(qemuimg.ImageMissing):
+    with pytest.raises(imageerrors.ImageMissing):
         qemuimg.create(tmp_path / "no" / "folder", format="raw", size=MIB)
-    with pytest.raises(qemuimg.ImageMissing):
+    with pytest.raises(imageerrors.ImageMissing):
         qemuimg.info(missing)
     missing.write_bytes(b"x" * 1024)
-    with pytest.raises(qemuimg.ImageError, match="not in qcow2 format"):
+    with pytest.raises(imageerrors.ImageError, match="not in qcow2 format"):
         qemuimg.info(missing, format="qcow2")
 
 
@@ -129,23 +129,23 @@ def test_a_backing_file_has_a_format(tmp_path: Path) -> None:
 
 
 def test_without_the_program_the_way_out_is_named(fake: Path) -> None:
-    with pytest.raises(qemuimg.ToolMissing, match="apt install qemu-utils"):
+    with pytest.raises(imageerrors.ToolMissing, match="apt install qemu-utils"):
         qemuimg.info(Path("/image"))
 
 
 @pytest.mark.parametrize(
     ("words", "kind"),
     [
-        ("error while writing: No space left on device", qemuimg.DiskFull),
-        ("Could not open '/image': Permission denied", qemuimg.ImageDenied),
-        ("Could not open '/image': Read-only file system", qemuimg.ImageReadOnly),
-        ('Failed to get "write" lock', qemuimg.ImageBusy),
-        ("something new", qemuimg.ImageError),
+        ("error while writing: No space left on device", imageerrors.DiskFull),
+        ("Could not open '/image': Permission denied", imageerrors.ImageDenied),
+        ("Could not open '/image': Read-only file system", imageerrors.ImageReadOnly),
+        ('Failed to get "write" lock', imageerrors.ImageBusy),
+        ("something new", imageerrors.ImageError),
     ],
 )
-def test_its_words_are_told_apart(fake: Path, words: str, kind: type[qemuimg.ImageError]) -> None:
+def test_its_words_are_told_apart(fake: Path, words: str, kind: type[imageerrors.ImageError]) -> None:
     script(fake, f"echo {shlex.quote(f'qemu-img: {words}')} >&2; exit 1")
-    with pytest.raises(qemuimg.ImageError) as caught:
+    with pytest.raises(imageerrors.ImageError) as caught:
         qemuimg.commit(Path("/image"))
     assert type(caught.value) is kind
     assert str(caught.value) == f"qemu-img commit /image: {words}"
@@ -154,14 +154,14 @@ def test_its_words_are_told_apart(fake: Path, words: str, kind: type[qemuimg.Ima
 def test_it_speaks_english(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     script(fake, 'echo "$LC_ALL" >&2; exit 1')
-    with pytest.raises(qemuimg.ImageError, match=r"image: C$"):
+    with pytest.raises(imageerrors.ImageError, match=r"image: C$"):
         qemuimg.commit(Path("/image"))
 
 
 @pytest.mark.parametrize("answer", ["", "[]", "{}", '{"format": "raw"}', '{"format": "raw", "virtual-size": "x"}'])
 def test_an_answer_that_is_none(fake: Path, answer: str) -> None:
     script(fake, f"echo '{answer}'")
-    with pytest.raises(qemuimg.ImageError, match="does not understand"):
+    with pytest.raises(imageerrors.ImageError, match="does not understand"):
         qemuimg.info(Path("/image"))
 
 
@@ -169,7 +169,7 @@ def test_one_that_stalls_is_ended(fake: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(qemuimg, "_STALLED", 0.3)
     script(fake, "exec sleep 60")
     began = time.monotonic()
-    with pytest.raises(qemuimg.ImageError, match=r"no sign for 0\.3 seconds"):
+    with pytest.raises(imageerrors.ImageError, match=r"no sign for 0\.3 seconds"):
         qemuimg.commit(Path("/image"))
     assert time.monotonic() - began < 10
 
@@ -184,7 +184,7 @@ def test_one_that_goes_on_is_not_ended(fake: Path, monkeypatch: pytest.MonkeyPat
 
 def test_what_it_prints_without_end_is_not_kept(fake: Path) -> None:
     script(fake, "head -c 8000000 /dev/zero; head -c 8000000 /dev/zero | tr '\\0' x >&2; exit 1")
-    with pytest.raises(qemuimg.ImageError) as caught:
+    with pytest.raises(imageerrors.ImageError) as caught:
         qemuimg.commit(Path("/image"))
     assert len(str(caught.value)) < 2 * MIB
 
@@ -193,7 +193,7 @@ def test_it_is_cancelled_from_another_thread_and_leaves_nothing(fake: Path, tmp_
     script(fake, r"printf '    (1.00/100%%)\r'; exec sleep 60")
     target = tmp_path / "target"
     job = Job(lambda percent: threading.Thread(target=job.cancel).start())
-    with pytest.raises(qemuimg.Cancelled):
+    with pytest.raises(imageerrors.Cancelled):
         qemuimg.convert(Path("/image"), target, source_format="raw", format="qcow2", job=job)
     assert not target.exists()
 
@@ -202,7 +202,7 @@ def test_a_job_that_was_cancelled_before_it_began(fake: Path) -> None:
     script(fake, "exec sleep 60")
     job = Job()
     job.cancel()
-    with pytest.raises(qemuimg.Cancelled):
+    with pytest.raises(imageerrors.Cancelled):
         qemuimg.commit(Path("/image"), job=job)
 
 

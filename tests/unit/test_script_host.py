@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import needs
 from vpcshim.clients.wine import installation, program
 from vpcshim.clients.wine.installation import NoWine
 
@@ -58,11 +59,13 @@ def test_a_program_that_does_not_compile_is_not_kept(monkeypatch: pytest.MonkeyP
     assert not list(cache.glob("*.exe"))
 
 
-@pytest.mark.parametrize("compiler", [program.COMPILER, "i686-w64-mingw32-gcc"])
+@pytest.mark.parametrize(
+    ("compiler", "package"),
+    [(program.COMPILER, "gcc-mingw-w64-x86-64"), ("i686-w64-mingw32-gcc", "gcc-mingw-w64-i686")],
+)
 @pytest.mark.parametrize("server", [False, True])
-def test_the_sources_compile_without_a_warning(compiler: str, server: bool, tmp_path: Path) -> None:
-    if shutil.which(compiler) is None:
-        pytest.skip(f"no {compiler}")
+def test_the_sources_compile_without_a_warning(compiler: str, package: str, server: bool, tmp_path: Path) -> None:
+    needs.program(compiler, package)
     names = program.SERVER_SOURCES if server else program.SOURCES
     flags = (*program.FLAGS, *program.SERVER_FLAGS) if server else program.FLAGS
     libraries = program.SERVER_LIBRARIES if server else program.LIBRARIES

@@ -25,7 +25,12 @@ def vbscript(text: str, *, strict: bool = False) -> Prepared:
         "Dim a(3), b(2, 2)",
         "Dim a\nReDim a(3)",
         "Function Join(a)\nEnd Function\nx = Join(1)",
-        "x = a(0)(1)",
+        "Dim a(2)\nx = a(0)(1)",
+        "a = Array(1)\nx = a(0)(1)",
+        "For i = 1 To 10 Step -2\nNext",
+        "a(1) = 5\nEcho (a), 5\nx = (a) / b",
+        "Err.Number = 5",
+        'x = "[a] For i = 1 To x"',
         "Sub S(ByVal join, round)\nx = join & round\nEnd Sub",
         "Dim x, round\nround = 1",
         "",
@@ -50,6 +55,26 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
         ("Class C\nPrivate a()\nEnd Class", "Class C\nPrivate a  \nEnd Class"),
         ("Dim a()\nErase a", "Dim a  : a = Array()\na = Array()"),
         ("If x Then ReDim Preserve a(1)", "If x Then ReDim Preserve a(1)"),
+        ("Dim a, _\n b() ' c", "Dim a, _\n b  : b = Array() ' c"),
+        ("For i = a To b.To Step c ' d", "For i = (a) + 0 To (b.To) + 0 Step (c) + 0 ' d"),
+        ('If x Then For i = 1 To "3": y: Next', 'If x Then For i = 1 To ("3") + 0: y: Next'),
+        ("For i = 0 _\n To n _\n Step 2", "For i = 0 _\n To (n) + 0 _\n Step 2"),
+        ("[x] = o.[y]", "x = o.y"),
+        ("[a b] = [If]", "vpcshim_name_006100200062 = vpcshim_name_00690066"),
+        ("o.S (a) / b", "o.S  vpcshim_value(a) / b"),
+        ("If a Then S (a) & b Else S (b), 1", "If a Then S  vpcshim_value(a) & b Else S (b), 1"),
+        ("x = d.Keys()(0)", f"x = {HOLDER}.vpcshim_At(d.Keys(), 0)"),
+        ("x = f(1)(2)(3)", f"x = {HOLDER}.vpcshim_At({HOLDER}.vpcshim_At(f(1), 2), 3)"),
+        ("x = Join(f(1)(2))", f"x = {HOLDER}.Join({HOLDER}.vpcshim_At(f(1), 2))"),
+        (
+            "Function f\nf = Array(1)\nEnd Function\nx = f(1)(2)",
+            f"Function f\nf = Array(1)\nEnd Function\nx = {HOLDER}.vpcshim_At(f(1), 2)",
+        ),
+        (
+            "If Err.Number Then y Err . Description",
+            f"If {HOLDER}.vpcshim_Number(Err.Number) Then "
+            f"y {HOLDER}.vpcshim_Description(Err.Number, Err . Description)",
+        ),
     ],
 )
 def test_what_the_engine_lacks_is_put_in(text: str, wanted: str) -> None:
@@ -69,7 +94,10 @@ def test_under_strict_errors_are_not_resumed() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "why"),
     [
-        ('\nx = Split("a")(1)', "(2, 5)", "Split"),
+        ("\na(1)(2) = 3", "(2, 1)", "a(...)"),
+        ("\nSet o.Item(1)(2) = x", "(2, 5)", "o(...)"),
+        ("x = o.[a b]", "(1, 7)", "[a b]"),
+        ("x = []", "(1, 5)", "[]"),
         ("Dim a(2)\n Erase a", "(2, 8)", "Erase a"),
         ("Sub S\nx = 1: y = Eval(t)\nEnd Sub", "(2, 12)", "Eval"),
         ("Function F\n  Execute t\nEnd Function", "(2, 3)", "Execute"),

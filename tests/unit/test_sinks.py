@@ -235,6 +235,16 @@ def test_what_is_never_called_is_said(caplog: pytest.LogCaptureFixture) -> None:
     handler.close()
 
 
+def test_a_handler_without_any_event_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    class Hopes:
+        def OnSwitched(self, state: int) -> None:
+            pass
+
+    handler = connect(Hopes, Point())
+    assert "Hopes has no method of an event's name, and is never called: OnBreak, OnSwitch" in caplog.text
+    handler.close()
+
+
 def test_the_marker_is_a_method_or_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     class Told(Heard):
         def oneventslost(self, reason: str) -> None:

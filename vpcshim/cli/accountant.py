@@ -13,7 +13,7 @@ from vpcshim.cli.columns import COLUMNS, Column, find
 from vpcshim.cli.errors import complain
 from vpcshim.cli.logs import silence_libvirt
 from vpcshim.cli.settings import Settings, at_least, connection_options
-from vpcshim.cli.text import one_line
+from vpcshim.cli.text import name_shown, one_line
 
 if TYPE_CHECKING:
     from vpcshim.cli.collect import Report
@@ -170,7 +170,7 @@ def unknown_machines(reports: Sequence[Report]) -> list[str]:
         return []
     missed = [name for name in reached[0].unknown if all(name in report.unknown for report in reached)]
     where = ", ".join(report.host for report in reached)
-    return [one_line(f"there is no machine named {name} on {where}") for name in missed]
+    return [one_line(f"there is no machine named {name_shown(name)} on {where}") for name in missed]
 
 
 def exit_code(reports: Sequence[Report]) -> int:

@@ -74,6 +74,7 @@ def _as_json(report: Report) -> dict[str, object]:
             for use in report.uses
         ],
         "other_names": report.unknown,
+        "refused": report.refused,
     }
 
 
@@ -82,6 +83,8 @@ def _print(script: str, report: Report) -> None:
 
     products = ", ".join(product.value for product in report.products) or "no application of ours"
     print(f"{script}: creates {products}")
+    if report.refused is not None:
+        print(f"{script}{report.refused}")
     for progid, lines in report.foreign.items():
         print(f"  also creates {progid} (line {_lines(lines)}), which is none of ours")
     rows = [

@@ -17,7 +17,7 @@ from vpcshim.cli.errors import Refused, complain
 from vpcshim.cli.main import INTERRUPTED, OK, UNREADABLE
 from vpcshim.cli.power import Verb
 from vpcshim.cli.settings import Settings
-from vpcshim.cli.text import one_line
+from vpcshim.cli.text import name_shown, one_line
 from vpcshim.com.errors import ComError
 from vpcshim.constants import VMVMState
 from vpcshim.model.application import CreateObject
@@ -114,7 +114,7 @@ def _find(settings: Settings, names: Sequence[str]) -> list[_Target]:
             unknown.append(name)
     if unknown:
         where = ", ".join(host for host, _ in applications)
-        *others, last = [f"there is no machine named {name} on {where}" for name in unknown]
+        *others, last = [f"there is no machine named {name_shown(name)} on {where}" for name in unknown]
         for line in others:
             complain(line)
         raise Refused(last)

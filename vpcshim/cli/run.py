@@ -27,7 +27,9 @@ libvirt URI, an alias or a host name; else it is that of --connect.
 \b
 Exit codes: the script's own (WScript.Quit, sys.exit); 0 at its end;
   1    an error that the script did not handle, printed as file(line, column): error
+       (--strict: the first call that failed)
   2    wrong usage, a script that cannot be read, or that its engine cannot run
+  70   the script engine ended before the script did, or a defect of vpcshim
   130  interrupted
 
 \b

@@ -17,6 +17,11 @@ def escaped(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+def name_shown(name: str) -> str:
+    """A name as a message has it; an empty one can be seen."""
+    return name or '""'
+
+
 def aligned(header: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
     """A table without lines and colours; the first `left` columns are text, the others numbers."""
     table = [list(header), *([one_line(text) for text in row] for row in rows)]

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from vpcshim.clients.scripting.globals import FUNCTIONS
+from vpcshim.clients.scripting.language import JSCRIPT, VBSCRIPT, Refused, prepare
 from vpcshim.com.member import Member, Product
 from vpcshim.model.application import product_of
 from vpcshim.model.catalogue import interfaces
@@ -65,17 +67,19 @@ class Report:
         foreign: Other classes that it creates, and where.
         uses: The members of ours that it names, by name.
         unknown: Names that belong to none of our interfaces (they may be those of other objects), and where.
+        refused: What the script's engine would break on, as `(line, column): what`; None where nothing is known.
     """
 
     products: tuple[Product, ...]
     foreign: dict[str, tuple[int, ...]]
     uses: tuple[Use, ...]
     unknown: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    refused: str | None = None
 
     @property
     def served(self) -> bool:
-        """Whether every member that the script names is served by some interface."""
-        return all(use.reason is None for use in self.uses)
+        """Whether every member that the script names is served by some interface, and `vpcshim run` takes it."""
+        return self.refused is None and all(use.reason is None for use in self.uses)
 
 
 def check(text: str, language: Language) -> Report:
@@ -104,7 +108,17 @@ def check(text: str, language: Language) -> Report:
         known = uses.get(found[0][1].name)
         before = () if known is None else known.lines
         uses[found[0][1].name] = _use(found, (*before, *where))
-    return Report(products, foreign, tuple(uses[name] for name in sorted(uses)), unknown)
+    return Report(products, foreign, tuple(uses[name] for name in sorted(uses)), unknown, _refused(text, language))
+
+
+def _refused(text: str, language: Language) -> str | None:
+    if language == "python":
+        return None
+    try:
+        prepare(VBSCRIPT if language == "vbscript" else JSCRIPT, text, FUNCTIONS)
+    except Refused as error:
+        return str(error)
+    return None
 
 
 def _use(found: list[tuple[str, Member]], lines: Iterable[int]) -> Use:

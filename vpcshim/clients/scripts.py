@@ -1,7 +1,6 @@
 """Running a script in VBScript or JScript: through Wine's script engines, with our objects behind its calls.
 
-Exit codes: what the script gave WScript.Quit, else 0; 1, an error ended the script (or --strict did); 2, it was
-refused before it ran; 70, the script engine ended before the script did.
+The exit codes are told by `cli/run.py`.
 """
 
 from __future__ import annotations

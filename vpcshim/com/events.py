@@ -318,6 +318,10 @@ def _method(sink: object, name: str) -> Callable[..., Any] | None:
 
 def _look_over(handler: type, point: ConnectionPoint) -> None:
     """Say of a handler's methods which of them will never be called."""
+    names = {name.lower() for name in dir(handler)}
+    if names.isdisjoint({*point.sink._names_, EVENTS_LOST.lower()}):
+        events = ", ".join(sorted(member.name for member in point.sink._names_.values()))
+        logger.warning("%s has no method of an event's name, and is never called: %s", handler.__name__, events)
     for name in dir(handler):
         if not name.lower().startswith("on") or not callable(getattr(handler, name)):
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -83,11 +82,10 @@ class Member:
         self.put_vt = vt
         self._s_false = _null_of(vt)
         self.__doc__ = function.__doc__
-        signature = [] if write_only else list(inspect.signature(function).parameters.values())[1:]
-        if len(signature) != len(params):
-            raise TypeError(f"{self.name}: {len(signature)} parameters, {len(params)} of them typed")
-        self.param_names = tuple(parameter.name for parameter in signature)
-        self.required = sum(parameter.default is inspect.Parameter.empty for parameter in signature)
+        self.param_names = () if write_only else _parameters(function)
+        if len(self.param_names) != len(params):
+            raise TypeError(f"{self.name}: {len(self.param_names)} parameters, {len(params)} of them typed")
+        self.required = 0 if write_only else len(params) - len(function.__defaults__ or ())
 
     def __set_name__(self, owner: type, name: str) -> None:
         if name != self.name:
@@ -193,6 +191,12 @@ class Member:
             if code in _COMMON or code in documented:
                 return failure if code is failure.code else failure.under(code)
         return failure.under(HRESULT.DISP_E_EXCEPTION)
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's parameters after self; `inspect.signature` would cost each start far more."""
+    code = function.__code__
+    return code.co_varnames[1 : code.co_argcount]
 
 
 _REFUSALS = (HRESULT.VM_E_ADDITIONS_FEATURE_NOT_AVAIL, HRESULT.VM_E_ADDITIONS_NOT_AVAIL)

@@ -10,7 +10,6 @@ libvirt.org/formatnode.html; proc(5), os-release(5), Documentation/ABI/testing/s
 from __future__ import annotations
 
 import os
-import platform
 import re
 import stat
 from dataclasses import dataclass
@@ -128,6 +127,8 @@ class HostFacts:
 
     def operating_system(self) -> str:
         """The name of the operating system."""
+        import platform
+
         self._need("its operating system")
         try:
             return platform.freedesktop_os_release()["PRETTY_NAME"]

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vpcshim.hypervisor.qemuimg import ImageBusy, os_failure
+from vpcshim.hypervisor.imageerrors import ImageBusy
+from vpcshim.hypervisor.qemuimg import os_failure
 
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock of Linux, 64 bits
 _USES, _KEEPS_OTHERS_FROM = 100, 200  # a byte for each permission, from there

@@ -91,6 +91,11 @@ def resume_unsaved(domain: libvirt.virDomain) -> None:
         logger.warning("a machine whose save failed may have been left paused: %s", error)
 
 
+def is_unmovable_image(error: libvirt.libvirtError) -> bool:
+    """Whether a save was refused for a disk whose format QEMU cannot hand over (vpc, vhdx); words alone tell it."""
+    return "does not support live migration" in str(error)
+
+
 def is_disk_full(error: libvirt.libvirtError) -> bool:
     """Whether a save failed for want of room; libvirt's helper tells it in words alone."""
     return os.strerror(errno.ENOSPC) in str(error)

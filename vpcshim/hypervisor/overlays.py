@@ -31,10 +31,11 @@ from pathlib import Path
 import libvirt
 from lxml import etree
 
-from vpcshim.hypervisor import qemuimg, runtime, undojournal
+from vpcshim.hypervisor import imageerrors, qemuimg, runtime, undojournal
 from vpcshim.hypervisor.domainxml import parse_element
 from vpcshim.hypervisor.errors import DomainBusy, DomainOff, HypervisorError, Unsupported
-from vpcshim.hypervisor.qemuimg import ImageMalformed, ImageMissing, Job
+from vpcshim.hypervisor.imageerrors import ImageMalformed, ImageMissing
+from vpcshim.hypervisor.qemuimg import Job
 from vpcshim.hypervisor.redefine import redefine
 from vpcshim.hypervisor.undojournal import Journal, Phase, UndoDisk
 
@@ -351,7 +352,7 @@ def _need_ours(domain: libvirt.virDomain, journal: Journal) -> None:
             raise Unsupported(f"drive {_target(drive)} of {domain.name()} uses {text}")
     for disk in journal.used:
         if disk.overlay.exists() and not os.access(disk.overlay.parent, os.W_OK):
-            raise qemuimg.ImageDenied(
+            raise imageerrors.ImageDenied(
                 f"{disk.overlay.parent} cannot be written, so {disk.overlay} cannot be deleted"
             )
 
@@ -391,14 +392,14 @@ def _need_whole(disk: UndoDisk) -> None:
     beneath = qemuimg.info(disk.overlay, format="qcow2").backing_path
     if beneath is None or not beneath.exists() or not beneath.samefile(disk.original):
         text = f"lies over {beneath or 'nothing'} now, not over {disk.original}: somebody merged or rebased it"
-        raise qemuimg.ImageError(f"the undo disk {disk.overlay} of drive {disk.target} {text}")
+        raise imageerrors.ImageError(f"the undo disk {disk.overlay} of drive {disk.target} {text}")
     # To root access(2) shows nothing but a read-only file system: the file's own mode is asked, too.
     mode = disk.original.stat().st_mode
     if stat.S_ISREG(mode) and not mode & 0o222:
-        raise qemuimg.ImageReadOnly(f"{disk.original} is read-only, so nothing can be merged into it")
+        raise imageerrors.ImageReadOnly(f"{disk.original} is read-only, so nothing can be merged into it")
     for path in (disk.overlay, disk.original):
         if not os.access(path, os.R_OK | os.W_OK):
-            raise qemuimg.ImageDenied(f"{path} cannot be written by this user, so nothing can be merged")
+            raise imageerrors.ImageDenied(f"{path} cannot be written by this user, so nothing can be merged")
 
 
 def _finish_merge(domain: libvirt.virDomain, journal: Journal, job: Job, lock: int) -> None:

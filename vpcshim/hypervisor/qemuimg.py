@@ -26,7 +26,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from vpcshim.hypervisor.errors import HypervisorError
+from vpcshim.hypervisor.imageerrors import (
+    Cancelled,
+    DiskFull,
+    ImageBusy,
+    ImageDenied,
+    ImageError,
+    ImageExists,
+    ImageMalformed,
+    ImageMissing,
+    ImageReadOnly,
+    ToolMissing,
+)
 
 _PROGRAM = "qemu-img"
 _QUICK = 60.0  # seconds for what only reads or writes an image's header
@@ -35,46 +46,6 @@ _STALLED = (
 )
 _MOST_OUTPUT = 1 << 20  # bytes of what it prints that are kept
 _PROGRESS = re.compile(rb"\((\d+(?:\.\d+)?)/100%\)")
-
-
-class ImageError(HypervisorError):
-    """qemu-img failed, with its own words; the base of what is told apart below."""
-
-
-class ToolMissing(ImageError):
-    """There is no qemu-img on this machine."""
-
-
-class ImageMissing(ImageError):
-    """There is no such image, or no such folder."""
-
-
-class ImageDenied(ImageError):
-    """The caller may not read or write the image."""
-
-
-class ImageReadOnly(ImageError):
-    """The image, or the file system that holds it, cannot be written."""
-
-
-class ImageExists(ImageError):
-    """Where an image is to be made there is a file already; no file is ever replaced."""
-
-
-class ImageBusy(ImageError):
-    """Another process (a running machine, another qemu-img) has the image open."""
-
-
-class DiskFull(ImageError):
-    """There is no space left for the image."""
-
-
-class ImageMalformed(ImageError):
-    """The image is none of the format that it was said to be, or is damaged."""
-
-
-class Cancelled(ImageError):
-    """The job was cancelled."""
 
 
 # What qemu-img's messages hold, and what that means; the first that fits.

@@ -19,11 +19,15 @@ which is the way out for machine types that have no IDE bus (q35).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.constants import VMDriveBusType
-from vpcshim.hypervisor.disks import Devices, Place
+
+if TYPE_CHECKING:
+    from vpcshim.hypervisor.disks import Devices, Place
 
 Location = tuple[VMDriveBusType, int, int]
 
@@ -63,6 +67,8 @@ def place_of(product: Product, bus_type: int | None, bus: int, device: int, *, s
     Raises:
         Failure: E_INVALIDARG: there is no such location.
     """
+    from vpcshim.hypervisor.disks import Place
+
     kinds = {IDE: IDE_BUSES} if bus_type == IDE or bus_type is None else {}
     if bus_type is None and bus >= _NEXT:
         kinds, bus_type = {}, OTHER

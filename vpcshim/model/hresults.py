@@ -7,7 +7,7 @@ import libvirt
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
-from vpcshim.hypervisor import qemuimg
+from vpcshim.hypervisor import imageerrors
 from vpcshim.hypervisor.errors import Aborted, AccessDenied, DomainBusy, DomainGone, HypervisorError
 
 # A member whose page does not list the code answers DISP_E_EXCEPTION with the same description instead (the
@@ -18,13 +18,13 @@ _ERRORS: tuple[tuple[type[HypervisorError], tuple[HRESULT, ...]], ...] = (
     (AccessDenied, (HRESULT.E_ACCESSDENIED,)),
     (DomainBusy, (HRESULT.VM_E_TIMED_OUT,)),
     (Aborted, (HRESULT.E_ABORT,)),
-    (qemuimg.ImageMissing, (HRESULT.E_FILE_NOT_FOUND, HRESULT.E_PATH_NOT_FOUND)),
-    (qemuimg.ImageDenied, (HRESULT.E_ACCESSDENIED,)),
-    (qemuimg.ImageReadOnly, (HRESULT.VM_E_FILE_READ_ONLY, HRESULT.E_ACCESSDENIED)),
-    (qemuimg.ImageExists, (HRESULT.E_ALREADY_EXISTS,)),
-    (qemuimg.ImageBusy, (HRESULT.E_SHARING_VIOLATION, HRESULT.E_ACCESSDENIED)),
-    (qemuimg.DiskFull, (HRESULT.E_DISK_FULL,)),
-    (qemuimg.Cancelled, (HRESULT.E_ABORT,)),
+    (imageerrors.ImageMissing, (HRESULT.E_FILE_NOT_FOUND, HRESULT.E_PATH_NOT_FOUND)),
+    (imageerrors.ImageDenied, (HRESULT.E_ACCESSDENIED,)),
+    (imageerrors.ImageReadOnly, (HRESULT.VM_E_FILE_READ_ONLY, HRESULT.E_ACCESSDENIED)),
+    (imageerrors.ImageExists, (HRESULT.E_ALREADY_EXISTS,)),
+    (imageerrors.ImageBusy, (HRESULT.E_SHARING_VIOLATION, HRESULT.E_ACCESSDENIED)),
+    (imageerrors.DiskFull, (HRESULT.E_DISK_FULL,)),
+    (imageerrors.Cancelled, (HRESULT.E_ABORT,)),
     (HypervisorError, (HRESULT.DISP_E_EXCEPTION,)),
 )
 

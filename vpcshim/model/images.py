@@ -23,7 +23,7 @@ from pathlib import Path
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMHardDiskType
-from vpcshim.hypervisor import qemuimg
+from vpcshim.hypervisor import imageerrors, qemuimg
 from vpcshim.hypervisor.errors import Unsupported
 from vpcshim.hypervisor.qemuimg import ImageInfo, Job
 from vpcshim.migrate import vhd
@@ -241,13 +241,13 @@ def info(path: Path, form: str) -> ImageInfo:
     """
     try:
         return qemuimg.info(path, format=form)
-    except qemuimg.ToolMissing:
+    except imageerrors.ToolMissing:
         raise
-    except qemuimg.ImageMissing as error:
+    except imageerrors.ImageMissing as error:
         raise Failure(HRESULT.E_FILE_NOT_FOUND, str(error)) from error
-    except qemuimg.ImageDenied as error:
+    except imageerrors.ImageDenied as error:
         raise Failure(HRESULT.VM_E_HD_IMAGE_ACCESS, str(error)) from error
-    except qemuimg.ImageError as error:
+    except imageerrors.ImageError as error:
         raise Failure(HRESULT.VM_E_HD_IMAGE_OPEN_FAIL, str(error)) from error
 
 
@@ -347,7 +347,7 @@ def _told_too_large(target: Path) -> Iterator[None]:
     """Let the refusal of a file system that has no files of that size out under its own code."""
     try:
         yield
-    except (OSError, qemuimg.ImageError) as error:
+    except (OSError, imageerrors.ImageError) as error:
         if _TOO_LARGE not in str(error):
             raise
         text = f"the file system of {target.parent} holds no file as large as {target.name}"
@@ -367,7 +367,7 @@ def canceller(job: Job) -> Callable[[], bool]:
 
 def _check_not_cancelled(job: Job, target: Path) -> None:
     if job.cancelled:
-        raise qemuimg.Cancelled(f"the making of {target} was cancelled")
+        raise imageerrors.Cancelled(f"the making of {target} was cancelled")
 
 
 def create(beside: Path, job: Job, kind: Kind, size: int) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import libvirt
 
-from vpcshim.hypervisor import hostcaps
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.errors import Unknowable
-from vpcshim.hypervisor.hostcaps import MachineKind
-from vpcshim.hypervisor.hostfacts import HostFacts
+
+if TYPE_CHECKING:
+    from vpcshim.hypervisor.hostcaps import MachineKind
+    from vpcshim.hypervisor.hostfacts import HostFacts
 
 # libvirt only wants more than nothing; this is both products' documented minimum, in MB.
 MINIMUM_MEMORY = 4
@@ -26,6 +29,8 @@ _IDE_CHANNELS = 2
 
 def host_of(connection: Connection, connect: libvirt.virConnect) -> HostFacts:
     """The host that bounds a machine: the hypervisor's, and of the driver inside this process its made-up one."""
+    from vpcshim.hypervisor.hostfacts import HostFacts
+
     return HostFacts(connect, connection.label, local=connection.is_local and not connection.is_embedded)
 
 
@@ -39,25 +44,31 @@ def suggested_memory(facts: HostFacts) -> int:
 
 def floppy_drives(connect: libvirt.virConnect) -> int:
     """How many floppy drives."""
-    kind = hostcaps.default_machine(connect)
+    kind = _kind(connect)
     return _FLOPPY_DRIVES if "fdc" in kind.disk_buses and "floppy" in kind.disk_devices else 0
 
 
 def ide_buses(connect: libvirt.virConnect) -> int:
     """How many IDE channels; none for a machine type without them, as q35."""
-    return _IDE_CHANNELS if "ide" in hostcaps.default_machine(connect).disk_buses else 0
+    return _IDE_CHANNELS if "ide" in _kind(connect).disk_buses else 0
 
 
 def serial_ports(connect: libvirt.virConnect) -> int:
     """How many serial ports."""
-    _need_pc(hostcaps.default_machine(connect), "serial")
+    _need_pc(_kind(connect), "serial")
     return _ISA_SERIAL_PORTS
 
 
 def parallel_ports(connect: libvirt.virConnect) -> int:
     """How many parallel ports."""
-    _need_pc(hostcaps.default_machine(connect), "parallel")
+    _need_pc(_kind(connect), "parallel")
     return _ISA_PARALLEL_PORTS
+
+
+def _kind(connect: libvirt.virConnect) -> MachineKind:
+    from vpcshim.hypervisor.hostcaps import default_machine
+
+    return default_machine(connect)
 
 
 def _need_pc(kind: MachineKind, port: str) -> None:

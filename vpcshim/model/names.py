@@ -29,6 +29,8 @@ def check_new_name(name: str, product: Product, *, longest: int | None = None) -
         Failure: VM_E_CONFIG_NO_NAME (Virtual Server: E_INVALIDARG), VM_E_CONFIG_NAME_TOO_LONG or
             VM_E_CONFIG_NAME_INVALID_CHAR.
     """
+    if name in (".", ".."):
+        raise Failure(HRESULT.VM_E_CONFIG_NAME_INVALID_CHAR, f"a machine's name is not {name!r}: it names a folder")
     if not name.strip():
         text = "a machine's name is not empty"
         raise Failure(HRESULT.VM_E_CONFIG_NO_NAME, text, otherwise=(HRESULT.E_INVALIDARG,))

@@ -10,7 +10,6 @@ Source of the folder: the XDG base directory specification.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +57,8 @@ class Preferences:
 
     def all(self) -> dict[str, Value]:
         """Every value by its key."""
+        import json
+
         what = f"the preferences cannot be read from {self.file}"
         try:
             data = hostfiles.read(self.file, _LARGEST)
@@ -73,6 +74,8 @@ class Preferences:
 
     def change(self, of: Callable[[dict[str, Value]], object]) -> None:
         """Let `of` change the values in place, in one step: other processes see all of the change or none."""
+        import json
+
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with hostfiles.locked(self.file.with_suffix(".lock")):

@@ -24,11 +24,10 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.constants import VMUndoAction, VMVMState
-from vpcshim.hypervisor import domainxml, overlays, settings, undojournal
+from vpcshim.hypervisor import domainxml, settings
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.errors import HypervisorError, Unsupported
 from vpcshim.hypervisor.events import Event, Kind
-from vpcshim.hypervisor.qemuimg import Job
 from vpcshim.hypervisor.settings import Settings, Value
 from vpcshim.model.hresults import failure_of
 from vpcshim.model.work import Work
@@ -78,6 +77,8 @@ def set_enabled(connection: Connection, domain: libvirt.virDomain, value: bool) 
         HypervisorError: Why they cannot be; nothing is changed then.
         libvirt.libvirtError: libvirt refused.
     """
+    from vpcshim.hypervisor import overlays
+
     if value:
         need_files(connection, domain)
         overlays.check(domain)
@@ -127,6 +128,8 @@ def discard_undo_data(connection: Connection, domain: libvirt.virDomain) -> None
         HypervisorError: Why that cannot be done.
         libvirt.libvirtError: libvirt refused.
     """
+    from vpcshim.hypervisor import overlays, undojournal
+
     if undojournal.read(domain) is not None:
         need_files(connection, domain)
         overlays.discard(domain)
@@ -141,6 +144,8 @@ def before_start(connection: Connection, product: Product, domain: libvirt.virDo
         HypervisorError: They cannot be made ready; starting it now would let the guest write to the originals.
         libvirt.libvirtError: libvirt refused.
     """
+    from vpcshim.hypervisor import overlays, undojournal
+
     chosen = settings_of(domain)
     journal = undojournal.read(domain)
     if journal is None and not enabled(chosen):
@@ -175,6 +180,8 @@ def after_turn_off(connection: Connection, product: Product, domain: libvirt.vir
 
     Raises: As `before_start`.
     """
+    from vpcshim.hypervisor import undojournal
+
     journal = undojournal.read(domain) if domain.isPersistent() else None
     if journal is None:
         return
@@ -196,6 +203,9 @@ def refuse_save(domain: libvirt.virDomain) -> None:
 
 
 def _apply(domain: libvirt.virDomain, chosen: VMUndoAction, work: Work) -> None:
+    from vpcshim.hypervisor import overlays
+    from vpcshim.hypervisor.qemuimg import Job
+
     match chosen:
         case VMUndoAction.vmUndoAction_Discard:
             overlays.discard(domain)
@@ -221,6 +231,8 @@ class UndoWatch:
         # Turned off from outside (detail DESTROYED) is another matter, and he who did it sees to it.
         if event.kind is not Kind.LIFECYCLE or event.details[:2] != _SHUT_DOWN:
             return
+        from vpcshim.hypervisor import undojournal
+
         server = self._server()
         if server is None or not server.connection.is_local:
             return

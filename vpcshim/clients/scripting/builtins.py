@@ -259,7 +259,7 @@ def element(array: tuple[Any, ...], index: tuple[Any, ...]) -> Any:
 
 # What Wine's VBScript leaves as an HRESULT, and what VBScript documents for it.
 _NUMBERS = {0x8002_0012 - (1 << 32): (11, "Division by zero")}
-_UNEXPLAINED = HRESULT.E_FAIL - (1 << 32)
+_UNEXPLAINED = int(HRESULT.E_FAIL)
 
 
 def error_number(number: Any) -> Any:

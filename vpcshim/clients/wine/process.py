@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import secrets
+import signal
 import subprocess
 import tempfile
 from types import TracebackType
@@ -12,6 +14,13 @@ from vpcshim.clients.scripting.frames import SECRET_SIZE
 from vpcshim.clients.wine import installation, program
 
 _PATIENCE = 5
+_PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl
+
+
+def _end_with_us() -> None:
+    """A script that asks us nothing would not notice that we were killed: the kernel sees to it."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class HostProcess:
@@ -37,6 +46,7 @@ class HostProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            preexec_fn=_end_with_us,  # one call into the C library, which is loaded by then
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -13,7 +13,6 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT, Variant
 from vpcshim.hypervisor.settings import Value
 from vpcshim.model.base import ModelObject
-from vpcshim.model.configuration import keys, values
 from vpcshim.model.preferences import Preferences
 
 
@@ -23,6 +22,8 @@ class Configuration(ModelObject):
     @method(vs=0x60020021, vpc=0x60020012, vt=VT.VARIANT, params=(VT.BSTR,), fails=(HRESULT.VM_E_PREF_NOT_FOUND,))
     def GetConfigurationValue(self, preferenceKey: str) -> Variant:
         """The value of that key; VM_E_PREF_NOT_FOUND when there is none."""
+        from vpcshim.model.configuration import keys, values
+
         key = keys.parse(preferenceKey, otherwise=(HRESULT.VM_E_PREF_NOT_FOUND,))
         value = Preferences(self._product_).get(str(key))
         if value is None:
@@ -38,6 +39,8 @@ class Configuration(ModelObject):
     )
     def SetConfigurationValue(self, preferenceKey: str, preferenceValue: Any) -> None:
         """Keep a value under that key."""
+        from vpcshim.model.configuration import keys, values
+
         key = keys.parse(preferenceKey)
         value = values.given(key, preferenceValue)
 
@@ -54,6 +57,8 @@ class Configuration(ModelObject):
     )
     def RemoveConfigurationValue(self, preferenceKey: str) -> None:
         """Remove the value of that key; VM_E_PREF_NOT_FOUND when there is none."""
+        from vpcshim.model.configuration import keys, values
+
         key = keys.parse(preferenceKey)
         if not Preferences(self._product_).remove(str(key)):
             raise values.not_found(key)

@@ -9,18 +9,19 @@ Sources: the pages of these members of IVMVirtualServer and IVMVirtualPC.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vpcshim.com.declare import method
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
 from vpcshim.constants import VMFloppyDiskImageType, VMHardDiskType
-from vpcshim.hypervisor import qemuimg
-from vpcshim.model import images
 from vpcshim.model.base import ModelObject
-from vpcshim.model.devices.hard_disk import HardDisk
 from vpcshim.model.hostfiles import told
 from vpcshim.model.task import Task
+
+if TYPE_CHECKING:
+    from vpcshim.model.devices.hard_disk import HardDisk
 
 _PATH = (
     HRESULT.E_PATH_NOT_FOUND,
@@ -63,6 +64,8 @@ class Disks(ModelObject):
                 and E_ALREADY_EXISTS.
             size: The size of the disk in MB, 3..2088960.
         """
+        from vpcshim.model import images
+
         return self._create("dynamic", images.DYNAMIC, imagePath, size)
 
     @method(
@@ -79,9 +82,13 @@ class Disks(ModelObject):
             imagePath: The image, .vhd, .img or .raw; as `CreateDynamicVirtualHardDisk`.
             size: The size of the disk in MB, 3..2088960.
         """
+        from vpcshim.model import images
+
         return self._create("fixed", images.FIXED, imagePath, size)
 
     def _create(self, word: str, wanted: VMHardDiskType, path: str, size: int) -> Task:
+        from vpcshim.model import images
+
         if size <= 0:
             raise Failure(
                 HRESULT.E_INVALIDARG, f"the size of a disk is a number of MB, {_SMALLEST} or more, not {size}"
@@ -116,6 +123,10 @@ class Disks(ModelObject):
             parentPath: The image beneath, which nobody is to write to from then on. One of the two paths may be
                 relative to the folder of the other.
         """
+        from vpcshim.hypervisor import qemuimg
+        from vpcshim.model import images
+        from vpcshim.model.devices.hard_disk import HardDisk
+
         images.need_local(self)
         child, parent = self._pair(imagePath, parentPath)
         if child.suffix.lower() != ".qcow2":
@@ -169,6 +180,9 @@ class Disks(ModelObject):
     )
     def GetHardDisk(self, imagePath: str) -> HardDisk:
         """The image of that path (IVMHardDisk), which is there; what it is, its properties find out."""
+        from vpcshim.model import images
+        from vpcshim.model.devices.hard_disk import HardDisk
+
         return HardDisk(self, images.existing(self, imagePath))
 
     @method(
@@ -184,6 +198,8 @@ class Disks(ModelObject):
             imagePath: The image.
             imageType: vmFloppyDiskImage_LowDensity (720 KB) or vmFloppyDiskImage_HighDensity (1.44 MB).
         """
+        from vpcshim.model import images
+
         size = next((size for size, kind in _FLOPPIES.items() if kind in _MADE and kind == imageType), None)
         if size is None:
             made = " or ".join(f"{kind.value} ({kind.name})" for kind in _MADE)
@@ -211,6 +227,8 @@ class Disks(ModelObject):
 
         vmFloppyDiskImage_Unknown for the size of a PC's floppy disk without a name; any other file is an error.
         """
+        from vpcshim.model import images
+
         path = images.existing(self, imagePath)
         size = path.stat().st_size
         if size not in _FLOPPIES or not path.is_file():

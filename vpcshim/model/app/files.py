@@ -17,9 +17,7 @@ from vpcshim.com.declare import method, propget
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT, Variant
-from vpcshim.hypervisor import networks
 from vpcshim.hypervisor.errors import Unsupported
-from vpcshim.hypervisor.registered import registered
 from vpcshim.model import folders
 from vpcshim.model.base import ModelObject
 
@@ -104,6 +102,8 @@ class Files(ModelObject):
 
         With True those of the machines that the server has are left out.
         """
+        from vpcshim.hypervisor.registered import registered
+
         found = self._files(inAdditionalSearchPaths, _MACHINES, folders.default_folder(self._product_))
         if inExcludedRegisteredVMs:
             with self._server.connection.calls() as connect:
@@ -117,6 +117,8 @@ class Files(ModelObject):
 
         With True those of the networks that the server has are left out.
         """
+        from vpcshim.hypervisor import networks
+
         found = self._files(inAdditionalSearchPaths, _NETWORKS, folders.data_folder() / folders.NETWORKS)
         if inExcludedRegisteredVNs:
             with self._server.connection.calls() as connect:

@@ -7,15 +7,18 @@ number comes from stands in `vpcshim.model.limits`, where the host's memory does
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import libvirt
 
 from vpcshim.com.declare import propget
 from vpcshim.com.member import Product
 from vpcshim.com.variant import VT
-from vpcshim.hypervisor.hostfacts import HostFacts
 from vpcshim.model import limits
 from vpcshim.model.base import ModelObject
+
+if TYPE_CHECKING:
+    from vpcshim.hypervisor.hostfacts import HostFacts
 
 
 class Limits(ModelObject):
@@ -43,6 +46,8 @@ class Limits(ModelObject):
     @propget(vs=0x6002003C, vpc=0x60020016, vt=VT.I4)
     def MaximumMemoryPerVM(self) -> int:
         """The most memory of a machine, in MB: the host's."""
+        from vpcshim.hypervisor.hostfacts import HostFacts
+
         return self._memory(HostFacts.memory)
 
     @propget(vs=0x6002003D, vpc=0x60020017, vt=VT.I4)

@@ -5,8 +5,8 @@ Sources: the IVMVirtualServer pages (Locale, DefaultLocale, QueryLocale); RFC 26
 
 from __future__ import annotations
 
-import locale
 import re
+from functools import cache
 
 from vpcshim.com.declare import method, propget, propput
 from vpcshim.com.errors import Failure
@@ -21,7 +21,6 @@ _ENGLISH = _ENGLISH_US & _PRIMARY
 _DEFAULTS = (0x0000, 0x0400, 0x0800)
 _LONGEST = 1000  # characters of a header
 _RANGE = re.compile(r"(\*|[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?))?")
-_LOCALES = {name.replace("_", "-").lower(): number for number, name in locale.windows_locale.items()}
 
 
 class Locale(ModelObject):
@@ -65,7 +64,15 @@ def _preferred(header: str) -> int | None:
             text = f"{part!r:.80} is no language; write them as de, en-GB;q=0.8"
             raise Failure(HRESULT.E_INVALIDARG, text)
         quality = float(match[2] or 1)
-        number = _LOCALES.get(match[1].lower(), _ENGLISH_US)
+        number = _locales().get(match[1].lower(), _ENGLISH_US)
         if match[1].lower().partition("-")[0] == "en" and quality > best[0]:
             best = (quality, number)
     return best[1]
+
+
+@cache
+def _locales() -> dict[str, int]:
+    """The locale IDs by the names of languages as browsers write them, in lower case."""
+    import locale
+
+    return {name.replace("_", "-").lower(): number for number, name in locale.windows_locale.items()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import libvirt
 
@@ -18,15 +19,16 @@ from vpcshim.com.member import S_FALSE, SFalse
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT
 from vpcshim.hypervisor.errors import DomainGone, Unsupported
-from vpcshim.hypervisor.registered import read_settings
-from vpcshim.model import registration, undoing, vmcfiles
+from vpcshim.model import undoing
 from vpcshim.model.base import ModelObject
-from vpcshim.model.fitting import Host
 from vpcshim.model.folders import default_folder
 from vpcshim.model.hresults import runs
 from vpcshim.model.machine.state import is_saved
 from vpcshim.model.names import uuid_of
 from vpcshim.model.virtual_machine import VirtualMachine, VirtualMachineCollection
+
+if TYPE_CHECKING:
+    from vpcshim.model import vmcfiles
 
 _PATHS = (
     HRESULT.E_PATH_NOT_FOUND,
@@ -69,6 +71,8 @@ class Machines(ModelObject):
         where it is missing. With an empty name the path is that of the new file. A file that is there is refused
         (E_ALREADY_EXISTS), and so is a name that a machine has, in any case (VM_E_CONFIG_DUPLICATE_NAME).
         """
+        from vpcshim.model import registration
+
         place = self._place(configurationName, configurationPath)
         with self._server.connection.calls(write=True) as connect:
             return self._machine(registration.create(connect, place))
@@ -90,6 +94,9 @@ class Machines(ModelObject):
         drive whose image is missing is there: the machine says so when it is started. Of the second, the machine is
         what it was, if the same user registers it and nobody changed the file.
         """
+        from vpcshim.model import registration
+        from vpcshim.model.fitting import Host
+
         place = self._place(configurationName, configurationPath)
         connection = self._server.connection
         with connection.calls(write=True) as connect:
@@ -103,6 +110,8 @@ class Machines(ModelObject):
         S_FALSE when it is gone already; VM_E_VM_RUNNING while it runs. A machine that somebody else defined has no
         .vmc file: libvirt forgets it, and nothing else is removed.
         """
+        from vpcshim.hypervisor.registered import read_settings
+        from vpcshim.model import registration
 
         def delete(domain: libvirt.virDomain) -> None:
             if read_settings(domain).file:
@@ -122,6 +131,7 @@ class Machines(ModelObject):
 
         Windows Virtual PC's page lists no S_FALSE; what is to be gone and is gone is no failure there either.
         """
+        from vpcshim.model import registration
 
         def unregister(domain: libvirt.virDomain) -> None:
             self._check_local()
@@ -140,6 +150,8 @@ class Machines(ModelObject):
         return VirtualMachine(self._product_, self._server, self._options, uuid)
 
     def _place(self, name: str, path: str) -> vmcfiles.Place:
+        from vpcshim.model import vmcfiles
+
         place = vmcfiles.place(self._paths, self._product_, name, path)
         self._need_files()
         return place
@@ -157,6 +169,8 @@ class Machines(ModelObject):
             raise Unsupported(f"{text}: run this on that host")
 
     def _new_file(self, name: str) -> Path:
+        from vpcshim.model import vmcfiles
+
         return default_folder(self._product_) / f"{name}{vmcfiles.EXTENSION}"
 
     def _removed(

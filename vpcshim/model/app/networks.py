@@ -10,6 +10,7 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import libvirt
 
@@ -19,18 +20,13 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import S_FALSE, SFalse
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT
-from vpcshim.hypervisor import interfaces, networks
 from vpcshim.hypervisor.errors import BadXml, ConnectionLost, HypervisorError, Unsupported
 from vpcshim.model import hostfiles
 from vpcshim.model.base import ModelObject
-from vpcshim.model.devices.network_adapter import NetworkAdapterCollection, adapters_where
-from vpcshim.model.devices.virtual_network import (
-    NetworkObject,
-    VirtualNetworkCollection,
-    check_network_name,
-    check_unused,
-    network_object,
-)
+
+if TYPE_CHECKING:
+    from vpcshim.model.devices.network_adapter import NetworkAdapterCollection
+    from vpcshim.model.devices.virtual_network import NetworkObject, VirtualNetworkCollection
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +49,15 @@ class Networks(ModelObject):
     @propget(vs=0x6002000F, vpc=0x60020008, vt=VT.DISPATCH)
     def VirtualNetworks(self) -> VirtualNetworkCollection:
         """All virtual networks of the server: libvirt's networks, active or not."""
+        from vpcshim.model.devices.virtual_network import VirtualNetworkCollection
+
         return VirtualNetworkCollection(self._product_, self._server, self._options)
 
     @propget(vs=0x60020010, vpc=0x60020009, vt=VT.DISPATCH)
     def UnconnectedNetworkAdapters(self) -> NetworkAdapterCollection:
         """The network adapters of all machines that are attached to nothing."""
+        from vpcshim.model.devices.network_adapter import NetworkAdapterCollection, adapters_where
+
         return NetworkAdapterCollection(self, lambda: adapters_where(self, lambda card: not card.attached))
 
     @method(
@@ -69,6 +69,8 @@ class Networks(ModelObject):
     )
     def FindVirtualNetwork(self, virtualNetworkName: str) -> NetworkObject | SFalse:
         """The virtual network of that name, in any case; a null object, with S_FALSE, when there is none."""
+        from vpcshim.model.devices.virtual_network import network_object
+
         if not virtualNetworkName.strip():
             raise Failure(HRESULT.E_INVALIDARG, "a virtual network's name is not empty")
         with self._server.connection.calls() as connect:
@@ -94,6 +96,8 @@ class Networks(ModelObject):
         Its definition is kept in `NAME.vnc` in that folder too, which is made if it is not there; with "" for the
         folder libvirt alone keeps it.
         """
+        from vpcshim.hypervisor import networks
+
         name = self._name(virtualNetworkName)
         file = self._file(name, virtualNetworkPath)
         if file is not None and os.path.lexists(file):
@@ -126,6 +130,8 @@ class Networks(ModelObject):
         E_INVALIDARG for a .vnc file that holds something else than a libvirt definition, as Virtual Server's own
         do: these name an adapter of a Windows host, and no address.
         """
+        from vpcshim.hypervisor import networks
+
         name = self._name(virtualNetworkName)
         if not virtualNetworkPath.strip():
             raise Failure(HRESULT.E_INVALIDARG, "name the folder that holds the network's .vnc file")
@@ -167,6 +173,8 @@ class Networks(ModelObject):
         return S_FALSE if self._remove(virtualNetwork, keep=True) is None else None
 
     def _name(self, name: str) -> str:
+        from vpcshim.model.devices.virtual_network import check_network_name
+
         plain = name.strip().removesuffix(_EXTENSION)
         check_network_name(plain, HRESULT.VM_E_CONFIG_NAME_INVALID_CHAR)
         with self._server.connection.calls() as connect:
@@ -190,6 +198,8 @@ class Networks(ModelObject):
         return self._paths.to_host(f"{folder}\\{name}{_EXTENSION}")  # found in any case, as Windows would
 
     def _define(self, text: str) -> NetworkObject:
+        from vpcshim.model.devices.virtual_network import network_object
+
         with self._server.connection.calls(write=True) as connect:
             made = connect.networkDefineXML(text)
             try:
@@ -202,6 +212,8 @@ class Networks(ModelObject):
 
     def _keep(self, network: NetworkObject, file: Path) -> None:
         """Write the definition into the network's file."""
+        from vpcshim.hypervisor import networks
+
         with self._server.connection.calls() as connect:
             text = networks.text_of(network._network(connect))
         with hostfiles.told(f"the network is there, but its file {file} cannot be written"):
@@ -209,6 +221,9 @@ class Networks(ModelObject):
 
     def _remove(self, network: ComObject | None, *, keep: bool) -> str | None:
         """Undefine the network; its file, "" for none, or None when the network is gone."""
+        from vpcshim.hypervisor import interfaces, networks
+        from vpcshim.model.devices.virtual_network import NetworkObject, check_unused
+
         if not isinstance(network, NetworkObject) or network._server is not self._server:
             text = "the argument is an IVMVirtualNetwork of this server: take it from VirtualNetworks"
             raise Failure(HRESULT.DISP_E_TYPEMISMATCH, text, argerr=0)

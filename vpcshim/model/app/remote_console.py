@@ -8,7 +8,7 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT
 from vpcshim.model.base import ModelObject
-from vpcshim.model.devices.remote_console import NO_VMRC
+from vpcshim.model.reasons import NO_VMRC
 
 _INVALID = (HRESULT.E_INVALIDARG,)
 _ADDRESS = (*_INVALID, HRESULT.E_OUTOFMEMORY, HRESULT.E_FAIL)

@@ -7,7 +7,7 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT
 from vpcshim.model.base import ModelObject
-from vpcshim.model.devices.security import NO_ACCESS_LISTS
+from vpcshim.model.reasons import NO_ACCESS_LISTS
 
 
 class Security(ModelObject):

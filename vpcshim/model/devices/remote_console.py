@@ -11,11 +11,7 @@ from vpcshim.com.declare import method, propget
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
 from vpcshim.model.base import ModelObject
-
-NO_VMRC = (
-    "VMRC is one server of Virtual Server's own for all machines; libvirt's machines have a VNC or SPICE server "
-    "each, with its own address, port and encryption (<graphics> in the domain's XML), and none speaks VMRC"
-)
+from vpcshim.model.reasons import NO_VMRC
 
 
 class RCAuthenticator(ModelObject, interface="IVMRCAuthenticator", vs="{D06E2526-F50D-4A55-B08B-DC92AAE9234A}"):

@@ -14,11 +14,8 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT
 from vpcshim.model.base import ModelObject
+from vpcshim.model.reasons import NO_ACCESS_LISTS
 
-NO_ACCESS_LISTS = (
-    "libvirt keeps no list of users and rights for a server, domain or network: who may do what is decided by "
-    "polkit's rules and by who may connect, which cannot be read or written through libvirt"
-)
 _INVALID = (HRESULT.E_INVALIDARG,)
 
 

@@ -27,8 +27,8 @@ from vpcshim.hypervisor.networkrates import NetworkRates
 from vpcshim.model import folders, hostfiles
 from vpcshim.model.base import ModelObject
 from vpcshim.model.devices.dhcp_server import DHCPVirtualNetworkServer
-from vpcshim.model.devices.security import NO_ACCESS_LISTS
 from vpcshim.model.options import ConnectionOptions
+from vpcshim.model.reasons import NO_ACCESS_LISTS
 from vpcshim.model.server import Server
 
 _NO_DROPPED_BYTES = "libvirt and the host's kernel count the packets that were dropped, not their bytes"

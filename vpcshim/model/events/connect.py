@@ -109,7 +109,10 @@ def point_of(obj: ComObject) -> ConnectionPoint:
 
     Raises:
         ComError: DISP_E_UNKNOWNINTERFACE, for one that has none.
+        TypeError: It is no object of the model.
     """
+    if not isinstance(obj, ComObject):
+        raise TypeError(f"events are those of a machine, an application or a drive, not of {obj!r}")
     sink = _SINKS.get(obj._interface_) if isinstance(obj, ModelObject) else None
     if sink is None or not isinstance(obj, ModelObject):
         text = f"{obj._interface_} has no events; those have: {', '.join(sorted(_SINKS))}"

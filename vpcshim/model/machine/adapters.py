@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vpcshim.com.declare import method, propget
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT
-from vpcshim.hypervisor import interfaces
-from vpcshim.model.devices.network_adapter import (
-    NetworkAdapterCollection,
-    NetworkAdapterObject,
-    adapter,
-    adapters_of,
-)
 from vpcshim.model.machine.state import Stateful
+
+if TYPE_CHECKING:
+    from vpcshim.model.devices.network_adapter import NetworkAdapterCollection, NetworkAdapterObject
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
 _MOST = 4  # the products give a machine no more
@@ -27,6 +25,8 @@ class Adapters(Stateful):
     @propget(vs=0x60020031, vpc=0x6002002E, vt=VT.DISPATCH, fails=_UNKNOWN)
     def NetworkAdapters(self) -> NetworkAdapterCollection:
         """The machine's network adapters: every `<interface>`, in the order of the definition."""
+        from vpcshim.model.devices.network_adapter import NetworkAdapterCollection, adapters_of
+
         with self._domain():
             return NetworkAdapterCollection(self, lambda: adapters_of(self))
 
@@ -43,6 +43,9 @@ class Adapters(Stateful):
 
         Virtual PC gives a machine at most four (VM_E_PREF_ILLEGAL_VALUE); libvirt sets no such limit.
         """
+        from vpcshim.hypervisor import interfaces
+        from vpcshim.model.devices.network_adapter import adapter
+
         with self._turned_off("a new network adapter") as (domain, name):
             count = len(interfaces.cards(domain))
             if self._product_ is Product.VIRTUAL_PC and count >= _MOST:
@@ -61,6 +64,9 @@ class Adapters(Stateful):
     )
     def RemoveNetworkAdapter(self, networkAdapter: ComObject | None) -> None:
         """Take an adapter out of a machine that is off."""
+        from vpcshim.hypervisor import interfaces
+        from vpcshim.model.devices.network_adapter import NetworkAdapterObject
+
         if not isinstance(networkAdapter, NetworkAdapterObject) or networkAdapter._uuid != self._uuid:
             text = "the argument is an IVMNetworkAdapter of this machine: take it from its NetworkAdapters"
             raise Failure(HRESULT.DISP_E_TYPEMISMATCH, text, argerr=0)

@@ -6,8 +6,6 @@ libvirt.org/formatdomain.html (security label).
 
 from __future__ import annotations
 
-import grp
-import pwd
 import re
 from dataclasses import replace
 
@@ -19,8 +17,6 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
 from vpcshim.constants import VMAutoStartType, VMShutdownAction
 from vpcshim.hypervisor import account, domainxml, settings
-from vpcshim.hypervisor.redefine import redefine
-from vpcshim.model.configuration import table
 from vpcshim.model.machine.state import Stateful
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
@@ -46,6 +42,8 @@ class Automation(Stateful):
 
     @AutoStartAtLaunch.write
     def _put_AutoStartAtLaunch(self, value: int) -> None:
+        from vpcshim.model.configuration import table
+
         if value not in tuple(VMAutoStartType):
             text = f"AutoStartAtLaunch is 0 (never), 1 (always) or 2 (if it was running), not {value}"
             raise Failure(HRESULT.E_INVALIDARG, text)
@@ -109,6 +107,8 @@ class Automation(Stateful):
 
     @RunAsDefinedAccount.write
     def _put_RunAsDefinedAccount(self, value: bool) -> None:
+        from vpcshim.hypervisor.redefine import redefine
+
         with self._domain(write=True) as domain:
             name, xml = domain.name(), _definition(domain)
             _need_accounts(domain)
@@ -137,6 +137,8 @@ class Automation(Stateful):
             accountPassword: Neither needed nor looked at nor kept: libvirt's daemon runs as root, and whoever may
                 define machines may choose their accounts.
         """
+        from vpcshim.hypervisor.redefine import redefine
+
         with self._domain(write=True) as domain:
             _need_accounts(domain)
             label = _label(accountName, local=self._server.connection.is_local) if accountName else ""
@@ -158,6 +160,9 @@ def _need_accounts(domain: libvirt.virDomain) -> None:
 
 def _label(name: str, *, local: bool) -> str:
     """USER:GROUP for an account's name; the user's own group, and that both exist, is known of this host only."""
+    import grp
+    import pwd
+
     found = _ACCOUNT.fullmatch(name)
     if found is None:
         text = f"an account is USER or USER:GROUP of the host, without a domain, not {name!r:.80}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import libvirt
 
@@ -16,13 +16,13 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.com.variant import VT, Variant
-from vpcshim.hypervisor import domainxml, hardware, settings
+from vpcshim.hypervisor import domainxml, settings
 from vpcshim.hypervisor.settings import Value
-from vpcshim.model.configuration import keys, table, values
-from vpcshim.model.configuration.keys import Key
-from vpcshim.model.configuration.values import not_found
 from vpcshim.model.hresults import runs
 from vpcshim.model.machine.state import Stateful
+
+if TYPE_CHECKING:
+    from vpcshim.model.configuration.keys import Key
 
 _FAILS = (HRESULT.E_INVALIDARG, HRESULT.VM_E_VM_UNKNOWN)
 _NOT_FOUND = (HRESULT.VM_E_PREF_NOT_FOUND,)
@@ -44,6 +44,8 @@ class Configuration(Stateful):
 
         VM_E_PREF_NOT_FOUND when there is none.
         """
+        from vpcshim.model.configuration import keys
+
         key = keys.parse(configurationKey)
         with self._domain() as domain:
             return self._variant(key, domain, domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
@@ -55,6 +57,8 @@ class Configuration(Stateful):
         One that the domain itself holds is set as by the property that it stands for, and refused as that one is;
         one that libvirt has no way to set so (the number of adapters, what is in a drive) is E_INVALIDARG.
         """
+        from vpcshim.model.configuration import keys, table, values
+
         key = keys.parse(configurationKey)
         value = values.given(key, configurationValue)
         row = table.find(key)
@@ -72,10 +76,12 @@ class Configuration(Stateful):
     @method(vs=0x6002004B, vpc=0x60020040, params=(VT.BSTR,), fails=(*_FAILS, *_NOT_FOUND))
     def RemoveConfigurationValue(self, configurationKey: str) -> None:
         """Remove the value of that key; E_INVALIDARG for one that the domain itself holds."""
+        from vpcshim.model.configuration import keys, table, values
+
         key = keys.parse(configurationKey)
         if table.find(key) is not None:
             raise self._not_removable(key)
-        self._keep(lambda held: values.without_value(held, key, not_found), running=False)
+        self._keep(lambda held: values.without_value(held, key, values.not_found), running=False)
         self._server.configuration_changed(self._uuid, str(key), None)
 
     # -- activation values -----------------------------------------------------------------------------------------
@@ -86,6 +92,8 @@ class Configuration(Stateful):
 
         VM_E_PREF_NOT_FOUND when there is none, and while the machine is off.
         """
+        from vpcshim.model.configuration import keys
+
         key = keys.parse(activationKey)
         with self._domain() as domain:
             if not runs(domain):
@@ -99,6 +107,8 @@ class Configuration(Stateful):
         E_INVALIDARG for one that the domain itself holds: a running machine keeps the hardware it was started with.
         VM_E_PREF_NOT_FOUND while the machine is off.
         """
+        from vpcshim.model.configuration import keys, table, values
+
         key = keys.parse(activationKey)
         value = values.given(key, activationValue)
         if table.find(key) is not None:
@@ -109,14 +119,19 @@ class Configuration(Stateful):
     @method(vs=0x6002004E, vpc=0x60020043, params=(VT.BSTR,), fails=(*_FAILS, *_NOT_FOUND))
     def RemoveActivationValue(self, activationKey: str) -> None:
         """Remove the value of that key from the running machine. VM_E_PREF_NOT_FOUND while the machine is off."""
+        from vpcshim.model.configuration import keys, table, values
+
         key = keys.parse(activationKey)
         if table.find(key) is not None:
             raise self._not_removable(key)
-        self._keep(lambda held: values.without_value(held, key, not_found), running=True)
+        self._keep(lambda held: values.without_value(held, key, values.not_found), running=True)
 
     # -- both ------------------------------------------------------------------------------------------------------
 
     def _value(self, key: Key, domain: libvirt.virDomain, xml: str) -> Value:
+        from vpcshim.hypervisor import hardware
+        from vpcshim.model.configuration import table, values
+
         row = table.find(key)
 
         def kept() -> Mapping[str, Value]:
@@ -128,10 +143,12 @@ class Configuration(Stateful):
             facts = table.Facts(hardware.read(xml), self._paths, lambda: bool(domain.autostart()), kept)
             value = row.read(facts, key.numbers)
         if value is None:
-            raise not_found(key)
+            raise values.not_found(key)
         return value
 
     def _variant(self, key: Key, domain: libvirt.virDomain, xml: str) -> Variant:
+        from vpcshim.model.configuration import values
+
         return values.variant(self._product_, self._value(key, domain, xml))
 
     def _not_removable(self, key: Key) -> Failure:
@@ -165,12 +182,16 @@ class Configuration(Stateful):
         Lines end with CR LF, as these products have them; libvirt keeps them with LF. At most 40000 characters
         for Virtual Server, 65536 for Windows Virtual PC (E_INVALIDARG).
         """
+        from vpcshim.hypervisor import hardware
+
         with self._domain() as domain:
             text = hardware.read(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)).description
         return text.replace("\n", "\r\n")
 
     @Notes.write
     def _put_Notes(self, notes: str) -> None:
+        from vpcshim.model.configuration import values
+
         longest = _LONGEST_NOTES[self._product_]
         if len(notes) > longest:
             raise Failure(HRESULT.E_INVALIDARG, f"notes have at most {longest} characters, not {len(notes)}")

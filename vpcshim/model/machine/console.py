@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vpcshim.com.declare import method, propget
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
-from vpcshim.model.devices.display import Display
-from vpcshim.model.devices.guest_os import GuestOSObject, guest_os
-from vpcshim.model.devices.keyboard import Keyboard
-from vpcshim.model.devices.mouse import Mouse
 from vpcshim.model.machine.state import Stateful
+
+if TYPE_CHECKING:
+    from vpcshim.model.devices.display import Display
+    from vpcshim.model.devices.guest_os import GuestOSObject
+    from vpcshim.model.devices.keyboard import Keyboard
+    from vpcshim.model.devices.mouse import Mouse
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
 _OFF = (HRESULT.VM_E_VM_NOT_RUNNING,)
@@ -21,24 +25,32 @@ class Console(Stateful):
     @propget(vs=0x60020005, vpc=0x60020005, vt=VT.DISPATCH, fails=_UNKNOWN)
     def GuestOS(self) -> GuestOSObject:
         """What runs in the machine."""
+        from vpcshim.model.devices.guest_os import guest_os
+
         with self._domain():
             return guest_os(self)
 
     @propget(vs=0x60020006, vpc=0x60020006, vt=VT.DISPATCH, fails=_UNKNOWN)
     def Display(self) -> Display:
         """The machine's screen."""
+        from vpcshim.model.devices.display import Display
+
         with self._domain():
             return Display(self)
 
     @propget(vs=0x60020007, vpc=0x60020007, vt=VT.DISPATCH, fails=_UNKNOWN)
     def Keyboard(self) -> Keyboard:
         """The machine's keyboard."""
+        from vpcshim.model.devices.keyboard import Keyboard
+
         with self._domain():
             return Keyboard(self)
 
     @propget(vs=0x60020008, vpc=0x60020008, vt=VT.DISPATCH, fails=(*_UNKNOWN, *_OFF))
     def Mouse(self) -> Mouse:
         """The mouse of a machine that runs; VM_E_VM_NOT_RUNNING when it is off."""
+        from vpcshim.model.devices.mouse import Mouse
+
         with self._running("given a mouse"):
             return Mouse(self)
 

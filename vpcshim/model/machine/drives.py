@@ -8,25 +8,22 @@ Sources: the pages of these members of IVMVirtualMachine in both products' refer
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from vpcshim.com.declare import method, propget
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
 from vpcshim.constants import VMDriveType, VMHardDiskType
-from vpcshim.hypervisor import disks
-from vpcshim.hypervisor.disks import Devices, Medium, Place
-from vpcshim.model import buses, images
-from vpcshim.model.devices.drive import refuse_undo
-from vpcshim.model.devices.dvd_drive import DVDDriveBase, DVDDriveCollection, dvd_drive
-from vpcshim.model.devices.floppy_drive import FloppyDriveCollection
-from vpcshim.model.devices.hard_disk_connection import (
-    HardDiskConnectionBase,
-    HardDiskConnectionCollection,
-    connection,
-)
-from vpcshim.model.devices.scsi_controller import SCSIController, SCSIControllerCollection
+from vpcshim.model import buses
 from vpcshim.model.machine.state import Stateful
+
+if TYPE_CHECKING:
+    from vpcshim.hypervisor.disks import Devices, Medium, Place
+    from vpcshim.model.devices.dvd_drive import DVDDriveBase, DVDDriveCollection
+    from vpcshim.model.devices.floppy_drive import FloppyDriveCollection
+    from vpcshim.model.devices.hard_disk_connection import HardDiskConnectionBase, HardDiskConnectionCollection
+    from vpcshim.model.devices.scsi_controller import SCSIController, SCSIControllerCollection
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
 _RUNNING, _RUNNING_OR_SAVED = (HRESULT.VM_E_VM_RUNNING,), (HRESULT.VM_E_VM_RUNNING_OR_SAVED,)
@@ -47,18 +44,24 @@ class Drives(Stateful):
     @propget(vs=0x60020024, vpc=0x60020021, vt=VT.DISPATCH, fails=_UNKNOWN)
     def HardDiskConnections(self) -> HardDiskConnectionCollection:
         """The machine's hard disks, by their bus locations."""
+        from vpcshim.model.devices.hard_disk_connection import HardDiskConnectionCollection
+
         with self._domain():
             return HardDiskConnectionCollection(self)
 
     @propget(vs=0x6002002D, vpc=0x6002002A, vt=VT.DISPATCH, fails=_UNKNOWN)
     def DVDROMDrives(self) -> DVDDriveCollection:
         """The machine's DVD drives, by their bus locations."""
+        from vpcshim.model.devices.dvd_drive import DVDDriveCollection
+
         with self._domain():
             return DVDDriveCollection(self)
 
     @propget(vs=0x6002002E, vpc=0x6002002B, vt=VT.DISPATCH, fails=_UNKNOWN)
     def FloppyDrives(self) -> FloppyDriveCollection:
         """The machine's floppy drives: those of its definition, which may have none."""
+        from vpcshim.model.devices.floppy_drive import FloppyDriveCollection
+
         with self._domain():
             return FloppyDriveCollection(self)
 
@@ -75,6 +78,8 @@ class Drives(Stateful):
 
         VM_E_DRIVE_INVALID for one that is not this machine's.
         """
+        from vpcshim.model.devices.hard_disk_connection import HardDiskConnectionBase
+
         self._remove(hardDiskConnection, HardDiskConnectionBase, "a hard disk")
 
     @method(
@@ -87,6 +92,8 @@ class Drives(Stateful):
     )
     def RemoveDVDROMDrive(self, dvdDrive: DVDDriveBase) -> None:
         """Remove a DVD drive from a machine that is turned off; VM_E_DRIVE_INVALID for one that is not its own."""
+        from vpcshim.model.devices.dvd_drive import DVDDriveBase
+
         self._remove(dvdDrive, DVDDriveBase, "a DVD drive")
 
     def _remove(
@@ -95,6 +102,9 @@ class Drives(Stateful):
         kind: type[HardDiskConnectionBase] | type[DVDDriveBase],
         word: str,
     ) -> None:
+        from vpcshim.hypervisor import disks
+        from vpcshim.model.devices.drive import refuse_undo
+
         if drive is None:
             raise Failure(HRESULT.E_POINTER, f"{word} of the machine has to be given")
         if not isinstance(drive, kind) or drive._uuid != self._uuid:
@@ -111,6 +121,9 @@ class Drives(Stateful):
 
     def _add_hard_disk(self, path: str, place: Place) -> HardDiskConnectionBase:
         """Attach an image, or a drive of the host, as a hard disk."""
+        from vpcshim.hypervisor import disks
+        from vpcshim.model.devices.hard_disk_connection import connection
+
         with self._turned_off("a new hard disk") as (domain, _):
             medium = self._hard_disk_medium(path)
 
@@ -124,6 +137,9 @@ class Drives(Stateful):
             return connection(self, disks.change(domain, edit))
 
     def _hard_disk_medium(self, path: str) -> Medium:
+        from vpcshim.hypervisor.disks import Medium
+        from vpcshim.model import images
+
         host = images.existing(self, path)
         if host.is_block_device():
             return Medium("block", str(host), images.RAW)
@@ -155,6 +171,9 @@ class Drives(Stateful):
                 )
 
     def _add_dvd(self, place: Place) -> DVDDriveBase:
+        from vpcshim.hypervisor import disks
+        from vpcshim.model.devices.dvd_drive import dvd_drive
+
         def edit(devices: Devices) -> str:
             buses.check_bus(devices, place, self._product_)
             buses.check_free(devices, place)
@@ -164,6 +183,8 @@ class Drives(Stateful):
             return dvd_drive(self, disks.change(domain, edit))
 
     def _kinds_by_place(self) -> dict[Place, VMDriveType]:
+        from vpcshim.hypervisor import disks
+
         with self._domain() as domain:
             drives = disks.read(domain).drives
         kinds = {"cdrom": VMDriveType.vmDriveType_DVD, "floppy": VMDriveType.vmDriveType_Null}
@@ -171,6 +192,8 @@ class Drives(Stateful):
 
     def _types(self, bus: str, numbers: int, devices: int) -> tuple[tuple[int, ...], ...]:
         """What is attached at each place of a kind of bus, filled up with nothing."""
+        from vpcshim.hypervisor.disks import Place
+
         found = self._kinds_by_place()
         return tuple(
             tuple(int(found.get(Place(bus, number, device), 0)) for device in range(devices))
@@ -216,6 +239,8 @@ class ServerDrives(Drives):
     @propget(vs=0x60020035, vt=VT.DISPATCH, fails=_UNKNOWN)
     def SCSIControllers(self) -> SCSIControllerCollection:
         """The machine's SCSI controllers, by their numbers."""
+        from vpcshim.model.devices.scsi_controller import SCSIControllerCollection
+
         with self._domain():
             return SCSIControllerCollection(self)
 
@@ -225,6 +250,8 @@ class ServerDrives(Drives):
 
         Its model is libvirt's choice for the hypervisor at hand (of QEMU's PCs: lsilogic).
         """
+        from vpcshim.hypervisor import disks
+        from vpcshim.model.devices.scsi_controller import SCSIController
 
         def edit(devices: Devices) -> int:
             if len(devices.scsi_controllers) >= buses.SCSI_BUSES:
@@ -238,6 +265,9 @@ class ServerDrives(Drives):
     @method(vs=0x60020034, params=(VT.DISPATCH,), fails=(*_RUNNING, *_UNKNOWN))
     def RemoveSCSIController(self, controller: SCSIController) -> None:
         """Remove a SCSI controller, which has no drives any more, from a machine that is turned off."""
+        from vpcshim.hypervisor import disks
+        from vpcshim.model.devices.scsi_controller import SCSIController
+
         if controller is None:
             raise Failure(HRESULT.E_POINTER, "a SCSI controller of the machine has to be given")
         if not isinstance(controller, SCSIController) or controller._uuid != self._uuid:

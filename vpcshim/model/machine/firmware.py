@@ -7,7 +7,6 @@ information).
 from __future__ import annotations
 
 import re
-import uuid
 
 import libvirt
 
@@ -15,9 +14,6 @@ from vpcshim.com.declare import propget
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
-from vpcshim.hypervisor import hardware
-from vpcshim.hypervisor.redefine import redefine
-from vpcshim.model.configuration import table
 from vpcshim.model.machine.state import Stateful
 
 _LONGEST = 32  # characters, as documented
@@ -57,6 +53,10 @@ class Firmware(Stateful):
 
     @BIOSGUID.write
     def _put_BIOSGUID(self, value: str) -> None:
+        import uuid
+
+        from vpcshim.model.configuration import table
+
         if _GUID.fullmatch(value) is None:
             text = (
                 f"a GUID is written as {{XXXXXXXX-XXXX-XXXX-XXXX-XXXXXXXXXXXX}}, braces included, not {value!r:.80}"
@@ -79,6 +79,8 @@ class Firmware(Stateful):
 
     @BIOSSerialNumber.write
     def _put_BIOSSerialNumber(self, value: str) -> None:
+        from vpcshim.model.configuration import table
+
         self._set_firmware(table.BIOS_SERIAL_NUMBER, "system", "serial", value)
 
     @propget(vs=0x6002001C, vpc=0x60020019, vt=VT.BSTR, fails=_SERIAL_FAILS, vs_fails=_VS_OFF, vpc_fails=_VPC_OFF)
@@ -88,6 +90,8 @@ class Firmware(Stateful):
 
     @BaseBoardSerialNumber.write
     def _put_BaseBoardSerialNumber(self, value: str) -> None:
+        from vpcshim.model.configuration import table
+
         self._set_firmware(table.BASE_BOARD_SERIAL_NUMBER, "baseBoard", "serial", value)
 
     @propget(vs=0x6002001E, vpc=0x6002001B, vt=VT.BSTR, fails=_SERIAL_FAILS, vs_fails=_VS_OFF, vpc_fails=_VPC_OFF)
@@ -97,6 +101,8 @@ class Firmware(Stateful):
 
     @ChassisSerialNumber.write
     def _put_ChassisSerialNumber(self, value: str) -> None:
+        from vpcshim.model.configuration import table
+
         self._set_firmware(table.CHASSIS_SERIAL_NUMBER, "chassis", "serial", value)
 
     @propget(vs=0x60020020, vpc=0x6002001D, vt=VT.BSTR, fails=_SERIAL_FAILS, vs_fails=_VS_OFF, vpc_fails=_VPC_OFF)
@@ -106,10 +112,14 @@ class Firmware(Stateful):
 
     @ChassisAssetTag.write
     def _put_ChassisAssetTag(self, value: str) -> None:
+        from vpcshim.model.configuration import table
+
         self._set_firmware(table.CHASSIS_ASSET_TAG, "chassis", "asset", value)
 
     def _firmware(self, of: str, entry: str) -> str:
         """What an SMBIOS table is set to say, which no change of ours makes while the machine runs."""
+        from vpcshim.hypervisor import hardware
+
         with self._domain() as domain:
             held = hardware.read(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
             if held.smbios == "host":
@@ -117,6 +127,9 @@ class Firmware(Stateful):
         return held.firmware.get((of, entry), "") if held.smbios == "sysinfo" else ""
 
     def _set_firmware(self, key: str, of: str, entry: str, value: str) -> None:
+        from vpcshim.hypervisor import hardware
+        from vpcshim.hypervisor.redefine import redefine
+
         what = key.rpartition("/")[2].replace("_", " ")
         if len(value) > _LONGEST or _SHOWN.fullmatch(value) is None:
             text = f"the {what} is 1 to {_LONGEST} printable ASCII characters, not {value!r:.80}"

@@ -5,18 +5,19 @@ Sources: the IVMVirtualMachine pages of both products' references; libvirt.org/f
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import libvirt
 
 from vpcshim.com.declare import propget
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
-from vpcshim.hypervisor import hardware, hostcpu
-from vpcshim.hypervisor.hostfacts import HostFacts
-from vpcshim.hypervisor.redefine import redefine
-from vpcshim.model.configuration import table
 from vpcshim.model.limits import MINIMUM_MEMORY, host_of
 from vpcshim.model.machine.state import Stateful
+
+if TYPE_CHECKING:
+    from vpcshim.hypervisor.hostfacts import HostFacts
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
 
@@ -36,11 +37,17 @@ class Hardware(Stateful):
 
         It is set while the machine is off, to what MinimumMemoryPerVM and MaximumMemoryPerVM allow (E_INVALIDARG).
         """
+        from vpcshim.hypervisor import hardware
+
         with self._domain() as domain:
             return hardware.read(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)).memory
 
     @Memory.write
     def _put_Memory(self, megabytes: int) -> None:
+        from vpcshim.hypervisor import hardware
+        from vpcshim.hypervisor.redefine import redefine
+        from vpcshim.model.configuration import table
+
         with self._turned_off("changing its memory") as (domain, name):
             most = self._host(domain).memory()
             if not MINIMUM_MEMORY <= megabytes <= most:
@@ -83,6 +90,8 @@ class Hardware(Stateful):
 
     def _has(self, feature: str) -> bool:
         """Whether the CPU that the guest has, or would be started with, has a feature (see `hostcpu`)."""
+        from vpcshim.hypervisor import hostcpu
+
         with self._domain() as domain:
             write = hostcpu.asks_hypervisor(domain.XMLDesc())
         with self._domain(write=write) as domain:

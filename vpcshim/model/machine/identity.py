@@ -10,8 +10,6 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor.errors import Unknowable
-from vpcshim.hypervisor.registered import read_settings
-from vpcshim.model import registration
 from vpcshim.model.accountant import Accountant
 from vpcshim.model.hresults import runs
 from vpcshim.model.machine.state import Stateful, is_saved
@@ -54,6 +52,8 @@ class Identity(Stateful):
 
     @Name.write
     def _put_Name(self, name: str) -> None:
+        from vpcshim.model import registration
+
         check_new_name(name, self._product_)
         with self._domain(write=True) as domain:
             old = domain.name()
@@ -74,6 +74,8 @@ class Identity(Stateful):
 
         libvirt keeps the latter to itself: it is known for a persistent QEMU domain of this machine only.
         """
+        from vpcshim.hypervisor.registered import read_settings
+
         with self._domain() as domain:
             name, persistent = domain.name(), domain.isPersistent()
             file = read_settings(domain).file

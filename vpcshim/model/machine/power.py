@@ -80,7 +80,8 @@ class Power(Stateful):
         with self._domain(write=True) as domain:
             name = domain.name()
             if self._starts() or runs(domain):
-                raise _runs_already(name)
+                paused = domain.state()[0] in (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED)
+                raise _runs_already(name, paused=paused and not self._starts())
             self._admit(domain)
             saved = is_saved(domain)
 
@@ -166,6 +167,9 @@ class Power(Stateful):
                 except libvirt.libvirtError as error:
                     if not paused:
                         jobs.resume_unsaved(domain)
+                    if jobs.is_unmovable_image(error):
+                        text = f"{name} could not be saved: {error}. Convert that disk to .qcow2 first"
+                        raise Failure(HRESULT.DISP_E_EXCEPTION, text) from error
                     if jobs.is_disk_full(error):
                         raise Failure(HRESULT.E_DISK_FULL, f"{name} could not be saved: {error}") from error
                     raise
@@ -270,5 +274,6 @@ class Power(Stateful):
         return begin(self, work)
 
 
-def _runs_already(name: str) -> Failure:
-    return Failure(HRESULT.VM_E_VM_RUNNING, f"{name} is running already")
+def _runs_already(name: str, *, paused: bool = False) -> Failure:
+    text = f"{name} is on already, and paused: Resume lets it go on" if paused else f"{name} is running already"
+    return Failure(HRESULT.VM_E_VM_RUNNING, text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from vpcshim.com.declare import propget
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
-from vpcshim.model.devices.security import NO_ACCESS_LISTS
 from vpcshim.model.machine.state import Stateful
+from vpcshim.model.reasons import NO_ACCESS_LISTS
 
 
 class Security(Stateful):

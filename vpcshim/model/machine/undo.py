@@ -11,8 +11,6 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
 from vpcshim.constants import VMUndoAction, VMVMState
-from vpcshim.hypervisor import overlays, undojournal
-from vpcshim.hypervisor.qemuimg import Job
 from vpcshim.model import undoing
 from vpcshim.model.hresults import runs
 from vpcshim.model.machine.state import Stateful, is_saved
@@ -78,6 +76,9 @@ class Undo(Stateful):
         image is neither as it was nor as it is to be half-way. A merge that was interrupted is completed by
         whatever is done next with the undo disks, `Startup` included. Without undo disks there is nothing to merge.
         """
+        from vpcshim.hypervisor import overlays, undojournal
+        from vpcshim.hypervisor.qemuimg import Job
+
         with self._domain(write=True) as domain:
             name = str(domain.name())
             if runs(domain):

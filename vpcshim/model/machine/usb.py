@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import libvirt
 
 from vpcshim.com.declare import method
@@ -9,9 +11,10 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT
-from vpcshim.hypervisor import usb
-from vpcshim.model.devices.usb_device import USBDevice
 from vpcshim.model.machine.state import Stateful
+
+if TYPE_CHECKING:
+    from vpcshim.model.devices.usb_device import USBDevice
 
 
 class Usb(Stateful):
@@ -34,6 +37,8 @@ class Usb(Stateful):
     )
     def AttachUSBDevice(self, inUSBDevice: ComObject | None) -> None:
         """Hand a USB device of the host to the running machine, until it is detached or the machine stops."""
+        from vpcshim.hypervisor import usb
+
         device = _device(inUSBDevice)
         with self._running("given a USB device") as (domain, name):
             holder = usb.holder(domain.connect(), device._device)
@@ -53,6 +58,8 @@ class Usb(Stateful):
     )
     def DetachUSBDevice(self, inUSBDevice: ComObject | None) -> None:
         """Give a USB device back to the host; VM_E_USB_DETACH_FAILED when the machine does not have it."""
+        from vpcshim.hypervisor import usb
+
         device = _device(inUSBDevice)
         with self._running("relieved of a USB device") as (domain, name):
             if not usb.has(domain, device._device):
@@ -66,6 +73,8 @@ class Usb(Stateful):
 
 
 def _device(given: ComObject | None) -> USBDevice:
+    from vpcshim.model.devices.usb_device import USBDevice
+
     if not isinstance(given, USBDevice):
         text = "the argument is an IVMUSBDevice: take it from the application's USBDeviceCollection"
         raise Failure(HRESULT.DISP_E_TYPEMISMATCH, text, argerr=0)

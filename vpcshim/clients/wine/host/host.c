@@ -214,16 +214,6 @@ BOOL serve(BYTE kind, reader *r, buffer *answer)
     return TRUE;
 }
 
-/* A script that asks us nothing would go on for ever without the server: the pipe's end is looked for. */
-static DWORD WINAPI watch(void *pipe)
-{
-    DWORD waiting;
-
-    while (PeekNamedPipe(pipe, NULL, 0, NULL, &waiting, NULL) || GetLastError() != ERROR_BROKEN_PIPE) Sleep(1000);
-    TerminateProcess(GetCurrentProcess(), 70);
-    return 0;
-}
-
 /* -- the run ------------------------------------------------------------------------------------------------- */
 
 typedef HRESULT(WINAPI *get_class)(REFCLSID, REFIID, void **);
@@ -284,7 +274,6 @@ int main(void)
     SetStdHandle(STD_INPUT_HANDLE, nothing);
     SetStdHandle(STD_OUTPUT_HANDLE, nothing);
     if (!channel_pipes(in, out)) return 70;
-    CloseHandle(CreateThread(NULL, 0, watch, in, 0, NULL));
     if (FAILED(CoInitializeEx(NULL, COINIT_APARTMENTTHREADED))) return 70;
 
     if (FAILED(greet(&answer))) return 70;
