@@ -246,6 +246,37 @@ def test_strict_ends_what_the_script_would_survive(node: Node, tmp_path: Path) -
     assert "VM_E_VM_RUNNING" in done.stderr
 
 
+def test_strict_lets_no_bare_except_go_on(node: Node, tmp_path: Path) -> None:
+    text = (
+        "try:\n    vs.Bogus\nexcept:\n    print('caught')\ntry:\n    print(vs.Name)\nexcept:\n    print('too late')"
+    )
+    done = run(node, script(tmp_path, text), "--strict", "")
+    assert (done.returncode, done.stdout) == (1, "caught\ntoo late\n")
+    assert "ended by --strict: IVMVirtualServer.Bogus" in done.stderr
+    assert "script.py(4" in done.stderr.splitlines()[-1]
+
+
+def test_what_is_no_python_text(node: Node, tmp_path: Path) -> None:
+    file = tmp_path / "script.py"
+    file.write_bytes(b"x = 1\0")
+    done = run(node, file, "")
+    assert done.returncode == 1
+    assert done.stderr.startswith(str(file))
+    assert "None" not in done.stderr
+
+
+def test_check_goes_on_after_a_file_that_it_cannot_read(tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text("import win32com.client\n")
+    (tmp_path / "bad.py").write_text("print 'x'\n")
+    names = [str(tmp_path / name) for name in ("bad.py", "missing.vbs", "good.py")]
+    done = subprocess.run(
+        [sys.executable, "-m", "vpcshim", "check", *names], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout.startswith(names[2])
+    assert len(done.stderr.splitlines()) == 2
+
+
 def test_every_call_is_traced(node: Node, tmp_path: Path) -> None:
     file = script(tmp_path, "vm = vs.FindVirtualMachine('WEB')\nvm.Name\nvm.TurnOff()\nvs.Nonsense")
     trace = tmp_path / "calls.jsonl"
@@ -283,6 +314,7 @@ print(task.IsComplete, task.Result, vm.State, vm.Name)
         ("missing.py", (), "cannot be read"),
         ("script.rb", (), "no script known here"),
         ("script.py", ("--drive", "C"), "LETTER:=FOLDER"),
+        ("script.py", ("--drive", "C:=relative"), "absolute folder"),
         ("script.py", ("--trace", "/no/such/folder/trace"), "cannot be written"),
         ("script.py", ("-c", "test:///default"), "one default server"),
     ],

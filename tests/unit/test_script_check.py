@@ -120,3 +120,14 @@ def test_what_the_engine_would_break_on_is_told() -> None:
     assert report.refused.startswith("(2, 1): Wine's engine has no index behind a(...)")
     assert not report.served
     assert check("a[1][2] = 3;", "jscript").refused is None
+
+
+def test_a_module_that_python_would_not_find(tmp_path: Path) -> None:
+    (tmp_path / "ours.py").touch()
+    text = (
+        "import os, ours\ntry:\n    import wmi\nexcept ImportError:\n    wmi = 0\nimport win32com\nimport win32api"
+    )
+    report = check(text, "python", tmp_path)
+    assert report.refused == "(7, 1): imports win32api, which is neither installed here nor part of the stand-in"
+    assert not report.served
+    assert check("import ours", "python").refused is not None

@@ -60,6 +60,7 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
         ('If x Then For i = 1 To "3": y: Next', 'If x Then For i = 1 To ("3") + 0: y: Next'),
         ("For i = 0 _\n To n _\n Step 2", "For i = 0 _\n To (n) + 0 _\n Step 2"),
         ("[x] = o.[y]", "x = o.y"),
+        ("End Function\nJoin a", f"End Function\n{HOLDER}.Join a"),
         ("[a b] = [If]", "vpcshim_name_006100200062 = vpcshim_name_00690066"),
         ("o.S (a) / b", "o.S  vpcshim_value(a) / b"),
         ("If a Then S (a) & b Else S (b), 1", "If a Then S  vpcshim_value(a) & b Else S (b), 1"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vpcshim.cli.errors import Refused
+from vpcshim.cli.errors import Refused, complain
 
 if TYPE_CHECKING:
     from vpcshim.clients.check import Report
@@ -38,17 +38,18 @@ def command(scripts: tuple[Path, ...], as_json: bool) -> int:
     from vpcshim.clients.text import NotText, read_script
 
     reports = {}
+    unread: list[str] = []
     fine = True
     for script in scripts:
         language = check.LANGUAGES.get(script.suffix.lower())
-        if language is None:
-            raise Refused(f"{script} is no script known here: .vbs, .js and .py are")
         try:
-            report = reports[str(script)] = check.check(read_script(script), language)
-        except OSError as error:
-            raise Refused(f"{script} cannot be read: {error.strerror}") from error
-        except (NotText, check.Unreadable) as error:
-            raise Refused(f"{script}: {error}") from error
+            if language is None:
+                raise NotText("no script known here: .vbs, .js and .py are")
+            report = reports[str(script)] = check.check(read_script(script), language, script.resolve().parent)
+        except (OSError, NotText, check.Unreadable) as error:
+            why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+            unread.append(f"{script} cannot be checked: {why}")
+            continue
         # Wine brings the other classes of a VBScript; Python's stand-in for pywin32 has none but ours.
         fine = fine and report.served and (language != "python" or not report.foreign)
     if as_json:
@@ -56,6 +57,10 @@ def command(scripts: tuple[Path, ...], as_json: bool) -> int:
     else:
         for name, report in reports.items():
             _print(name, report)
+    if unread:
+        for line in unread[:-1]:
+            complain(line)
+        raise Refused(unread[-1])
     return 0 if fine else _UNAVAILABLE
 
 

@@ -128,8 +128,9 @@ class _Factory:
             raise Refused("a script has one default server: give --connect once")
         try:
             self._options = replace(servers[0], drives=drives_of(drives) if drives else None)
+            self._options.drive_map()
         except ValueError as error:
-            raise Refused(f"--drive: {error}") from error
+            raise Refused(f"{'--drive' if drives else 'VPCSHIM_DRIVES'}: {error}") from error
 
     def __call__(self, progid: str, server: str | None) -> ComObject:
         """The application of that ProgID, on the server that the script names or on the default."""

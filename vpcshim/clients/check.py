@@ -10,8 +10,11 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
+from vpcshim.clients.pywin32.install import STAND_INS
 from vpcshim.clients.scripting.globals import FUNCTIONS
 from vpcshim.clients.scripting.language import JSCRIPT, VBSCRIPT, Refused, prepare
 from vpcshim.com.member import Member, Product
@@ -67,7 +70,8 @@ class Report:
         foreign: Other classes that it creates, and where.
         uses: The members of ours that it names, by name.
         unknown: Names that belong to none of our interfaces (they may be those of other objects), and where.
-        refused: What the script's engine would break on, as `(line, column): what`; None where nothing is known.
+        refused: What the script's engine would break on, or a module that Python would not find, as
+            `(line, column): what`; None where nothing is known.
     """
 
     products: tuple[Product, ...]
@@ -82,8 +86,13 @@ class Report:
         return self.refused is None and all(use.reason is None for use in self.uses)
 
 
-def check(text: str, language: Language) -> Report:
+def check(text: str, language: Language, folder: Path | None = None) -> Report:
     """What the script uses.
+
+    Args:
+        text: The script.
+        language: Its language.
+        folder: Where it stands, and so modules of its own in Python.
 
     Raises:
         Unreadable: It is no Python (the texts of the other languages are never refused here).
@@ -108,12 +117,13 @@ def check(text: str, language: Language) -> Report:
         known = uses.get(found[0][1].name)
         before = () if known is None else known.lines
         uses[found[0][1].name] = _use(found, (*before, *where))
-    return Report(products, foreign, tuple(uses[name] for name in sorted(uses)), unknown, _refused(text, language))
+    refused = _refused(text, language, folder)
+    return Report(products, foreign, tuple(uses[name] for name in sorted(uses)), unknown, refused)
 
 
-def _refused(text: str, language: Language) -> str | None:
+def _refused(text: str, language: Language, folder: Path | None) -> str | None:
     if language == "python":
-        return None
+        return next(_not_importable(ast.parse(text), folder), None)
     try:
         prepare(VBSCRIPT if language == "vbscript" else JSCRIPT, text, FUNCTIONS)
     except Refused as error:
@@ -180,3 +190,21 @@ def _created_by(call: ast.Call) -> Iterator[tuple[str, int]]:
     first = call.args[0] if call.args else None
     if name in _PYTHON_CREATES and isinstance(first, ast.Constant) and isinstance(first.value, str):
         yield first.value, call.lineno
+
+
+def _not_importable(tree: ast.AST, folder: Path | None) -> Iterator[str]:
+    """The imports of modules that there are not, beside those that the script is prepared to miss."""
+    tried = {id(node) for outer in ast.walk(tree) if isinstance(outer, ast.Try) for node in ast.walk(outer)}
+    for node in ast.walk(tree):
+        if id(node) in tried:
+            continue
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names = [node.module]
+        for name in {name.partition(".")[0] for name in names} - STAND_INS:
+            beside = folder is not None and ((folder / f"{name}.py").exists() or (folder / name).is_dir())
+            if not beside and find_spec(name) is None:
+                place = f"({node.lineno}, {node.col_offset + 1})" if isinstance(node, ast.stmt) else ""
+                yield f"{place}: imports {name}, which is neither installed here nor part of the stand-in"

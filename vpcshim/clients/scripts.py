@@ -63,7 +63,7 @@ def run_script(
     with host:
         calls = Calls(*hooks)
         session = Session(host.channel, host.secret, calls, engine)
-        asked = Script(session, calls, application_factory)
+        asked = Script(session, calls, application_factory, prepared.own)
         names = asked.names(script, args, streams, batch=batch)
         try:
             outcome = session.run(script.name, prepared.prelude, prepared.text, names)

@@ -17,9 +17,23 @@ class Fatal(BaseException):
 
 
 class Strict(Hook):
-    """Raises `Fatal` at the first call that fails."""
+    """Raises `Fatal` at the first call that fails, and again at every call of a script that went on nevertheless.
+
+    Attributes:
+        fatal: What ended the script; None while nothing has.
+    """
+
+    def __init__(self) -> None:
+        self.fatal: Fatal | None = None
+
+    def answer(self, call: Call) -> Result | None:
+        """Nothing more is answered after the failure: Python's bare `except:` takes even what is no `Exception`."""
+        if self.fatal is not None:
+            raise self.fatal
+        return None
 
     def ended(self, call: Call, result: Result) -> None:
         """End the script if the call failed."""
-        if result.failure is not None:
-            raise Fatal(call, result.failure)
+        if result.failure is not None and self.fatal is None:
+            self.fatal = Fatal(call, result.failure)
+            raise self.fatal

@@ -24,6 +24,8 @@ _ALIASES = {
     "comtypes.client": "comtypes_client",
 }
 _PACKAGES = ("win32com", "comtypes")
+# The modules that a script finds, by the first part of their names.
+STAND_INS = frozenset(name.partition(".")[0] for name in (*_PACKAGES, *_ALIASES))
 
 
 def install_pywin32(

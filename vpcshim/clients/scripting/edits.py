@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # From where to where in the text, and what stands there instead.
 Edit = tuple[int, int, str]
@@ -25,12 +25,14 @@ class Prepared:
         text: The script's text.
         original: The script's text as it was.
         edits: What was changed: from where to where in the original, and what stands there now; in order.
+        own: The names that the text declares, in lower case.
     """
 
     prelude: str
     text: str
     original: str
     edits: tuple[Edit, ...]
+    own: frozenset[str] = field(default=frozenset(), compare=False)
 
     def place(self, line: int, column: int) -> tuple[int, int]:
         """Where in the original a place of the text stands; lines and columns count from 1."""

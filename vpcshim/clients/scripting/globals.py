@@ -9,7 +9,7 @@ from typing import Any
 from vpcshim.clients.calls import Calls, Use, default_member
 from vpcshim.clients.scripting import builtins
 from vpcshim.clients.scripting.frames import Remote
-from vpcshim.clients.scripting.language import HOLDER
+from vpcshim.clients.scripting.language import HOLDER, VBSCRIPT, Prepared, Refused, prepare
 from vpcshim.clients.scripting.objects import Function, Functions, HostObject
 from vpcshim.clients.scripting.session import Quit, Session
 from vpcshim.clients.scripting.wscript import Host, Streams, WScript
@@ -27,10 +27,11 @@ Factory = Callable[[str, str | None], ComObject]
 class Script(Host):
     """What the script may ask of its host beyond the objects that it holds."""
 
-    def __init__(self, session: Session, calls: Calls, factory: Factory) -> None:
+    def __init__(self, session: Session, calls: Calls, factory: Factory, own: frozenset[str] = frozenset()) -> None:
         self._session = session
         self._calls = calls
         self._factory = factory
+        self._own = own
         self._subscriptions: list[tuple[ComObject, Subscription]] = []
 
     def create(self, progid: str, server: str | None = None, prefix: str = "") -> Any:
@@ -135,7 +136,7 @@ class Script(Host):
             "ActiveXObject": create,
             "GetObject": lambda path="", progid=None: self.get(_name(path) or "", _name(progid)),
             "GetRef": self._reference,
-            "Eval": lambda text: self._session.parse(builtins.as_text(text), expression=True),
+            "Eval": self._evaluate,
             "Execute": self._execute,
             "ExecuteGlobal": self._execute,
             "vpcshim_At": self._at,
@@ -159,13 +160,30 @@ class Script(Host):
     def _reference(self, name: Any) -> HostObject:
         return Function(lambda *args: self._session.call_script(str(name), args))
 
+    def _evaluate(self, text: Any) -> Any:
+        return self._session.parse(self._prepared(f"({builtins.as_text(text)})").text, expression=True)
+
     def _execute(self, text: Any) -> None:
-        self._session.parse(builtins.as_text(text), expression=False)
+        self._session.parse(self._prepared(builtins.as_text(text)).text, expression=False)
+
+    def _prepared(self, text: str) -> Prepared:
+        """What a script has the engine run, prepared as the script is; raises ComError where that is refused."""
+        try:
+            prepared = prepare(VBSCRIPT, text, FUNCTIONS, known=self._own)
+        except Refused as error:
+            info = (0, "vpcshim", f"the text to execute {error}", None, 0, _SYNTAX_ERROR)
+            raise ComError(HRESULT.DISP_E_EXCEPTION, None, info) from error
+        self._own |= prepared.own
+        if prepared.prelude:
+            self._session.parse(prepared.prelude, expression=False)
+        return prepared
 
 
 # Error 429 of the script engines: "ActiveX component can't create object".
 _CANNOT_CREATE = 0x800A_01AD - (1 << 32)
 _GET = 2
+# Error 1002 of the script engines.
+_SYNTAX_ERROR = 0x800A_03EA - (1 << 32)
 _HELPERS: dict[str, Callable[..., Any]] = {
     "vpcshim_TypeName": builtins.type_name,
     "vpcshim_KindName": builtins.kind_name,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vpcshim.clients.scripting.edits import Edit, Prepared, Refused, blanked, closing, edited, place
 from vpcshim.clients.scripting.expressions import (
@@ -29,7 +29,9 @@ __all__ = ["HOLDER", "JSCRIPT", "VBSCRIPT", "Prepared", "Refused", "prepare"]
 VBSCRIPT, JSCRIPT = 0, 1
 
 
-def prepare(engine: int, text: str, functions: Iterable[str], *, strict: bool = False) -> Prepared:
+def prepare(
+    engine: int, text: str, functions: Iterable[str], *, strict: bool = False, known: frozenset[str] = frozenset()
+) -> Prepared:
     """The script's text for the engine.
 
     Args:
@@ -37,11 +39,12 @@ def prepare(engine: int, text: str, functions: Iterable[str], *, strict: bool = 
         text: The script.
         functions: The functions that the host has; they come before the engine's own of the same name.
         strict: Whether `On Error Resume Next`, and `try` where that can be told, are to have no effect.
+        known: What texts that the engine had before declare, in lower case.
 
     Raises:
         Refused: The engine would break on it.
     """
-    return _jscript(text, strict=strict) if engine == JSCRIPT else _vbscript(text, functions, strict=strict)
+    return _jscript(text, strict=strict) if engine == JSCRIPT else _vbscript(text, functions, known, strict=strict)
 
 
 # -- JScript ---------------------------------------------------------------------------------------------------
@@ -82,7 +85,7 @@ _DEAD = re.compile(
     r"""("(?:[^"\r\n]|"")*"?)|(\#[^#\r\n'"]*\#)|('[^\r\n]*|(?:^|(?<=:))[ \t]*rem\b[^\r\n]*)""",
     re.IGNORECASE | re.MULTILINE,
 )
-_DECLARED = re.compile(r"\b(?:function|sub|dim|const|class|public|private)\s+([a-z]\w*)", re.IGNORECASE)
+_DECLARED = re.compile(r"\b(?:function|sub|dim|const|class|public|private)[ \t]+([a-z]\w*)", re.IGNORECASE)
 _SCOPE = re.compile(
     r"^\s*(?:(?:public|private)\s+)?(?:default\s+)?(?P<kind>function|sub|class|property\s+(?:get|let|set))"
     r"\s+(?P<name>\w+)\s*(?P<params>\([^)\r\n]*\))?",
@@ -98,9 +101,9 @@ _ERASE = re.compile(r"(?:^|(?<=\bthen)|(?<=\belse))\s*erase\s+([a-z]\w*)", re.IG
 _EXECUTES = re.compile(r"(?<![\w.])(execute|eval)\b(?!\s*=)", re.IGNORECASE)
 _FILLED = re.compile(r"(?<![\w.])([a-z]\w*)[ \t]*=[ \t]*(?:split|array|filter)\b", re.IGNORECASE)
 _TYPE_NAME = (
-    "Function TypeName(v)\r\n"
-    f"If VarType(v) = 9 Then\r\nTypeName = {HOLDER}.vpcshim_TypeName(v)\r\n"
-    f"Else\r\nTypeName = {HOLDER}.vpcshim_KindName(VarType(v))\r\nEnd If\r\nEnd Function\r\n"
+    "Function vpcshim_TypeName(v)\r\n"
+    f"If VarType(v) = 9 Then\r\nvpcshim_TypeName = {HOLDER}.vpcshim_TypeName(v)\r\n"
+    f"Else\r\nvpcshim_TypeName = {HOLDER}.vpcshim_KindName(VarType(v))\r\nEnd If\r\nEnd Function\r\n"
 )
 
 
@@ -129,13 +132,19 @@ class _Scope:
         return scope
 
 
-def _vbscript(text: str, functions: Iterable[str], *, strict: bool) -> Prepared:
+def _vbscript(text: str, functions: Iterable[str], known: frozenset[str], *, strict: bool) -> Prepared:
     edits: list[Edit] = []
     bare = bracketed_names(blanked(_DEAD, text, kept='"#'), edits)
     words = {word.lower() for word in re.findall(r"\w+", bare)}
-    own = _own_names(bare)
-    prelude = _TYPE_NAME if "typename" in words and "typename" not in own else ""
-    prelude += calls(bare, edits, _own_arrays(bare))
+    own = _own_names(bare) | known
+    prelude, begun = "", set()
+    typed = "typename" in words and "typename" not in own
+    if typed and "vpcshim_typename" not in known:
+        prelude, begun = _TYPE_NAME, {"vpcshim_typename"}
+    opened = calls(bare, edits, _own_arrays(bare))
+    if opened and "vpcshim_value" not in known:
+        prelude += opened
+        begun.add("vpcshim_value")
     loops(bare, edits)
     if "err" not in own:
         error_numbers(bare, edits)
@@ -146,8 +155,10 @@ def _vbscript(text: str, functions: Iterable[str], *, strict: bool) -> Prepared:
     for found in _WORD.finditer(bare):
         if found[0].lower() in ours:
             edits.append((found.start(), found.start(), f"{HOLDER}."))
+        elif typed and found[0].lower() == "typename":
+            edits.append((found.start(), found.start(), "vpcshim_"))
     prelude += "".join(_arrays(bare, edits, own))
-    return edited(prelude, text, edits)
+    return replace(edited(prelude, text, edits), own=frozenset(own | begun))
 
 
 def _own_names(bare: str) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import filecmp
 import hashlib
+import logging
 import os
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 # How long a wineserver stays after the last script, in seconds: the next one starts in a tenth of the time.
 KEPT = 300
@@ -115,6 +118,7 @@ def prefix(wine: Wine) -> Path:
     with locked(base / "wine.lock"):
         if ready.is_dir():
             return ready
+        logger.warning("making Wine's private folder in %s: this takes about 15 seconds, once", base)
         made = Path(tempfile.mkdtemp(prefix="wine-new-", dir=base))
         try:
             _make(wine, made)
