@@ -19,7 +19,14 @@ from vpcshim.model.preferences import Preferences
 class Configuration(ModelObject):
     """The preferences of the current user for this product; keys and types are those of a machine's values."""
 
-    @method(vs=0x60020021, vpc=0x60020012, vt=VT.VARIANT, params=(VT.BSTR,), fails=(HRESULT.VM_E_PREF_NOT_FOUND,))
+    @method(
+        vs=0x60020021,
+        vpc=0x60020012,
+        vt=VT.VARIANT,
+        params=(VT.BSTR,),
+        fails=(HRESULT.VM_E_PREF_NOT_FOUND,),
+        reads=True,
+    )
     def GetConfigurationValue(self, preferenceKey: str) -> Variant:
         """The value of that key; VM_E_PREF_NOT_FOUND when there is none."""
         from vpcshim.model.configuration import keys, values

@@ -37,7 +37,7 @@ class Locale(ModelObject):
         """The locale that messages are in: 1033, US English."""
         return _ENGLISH_US
 
-    @method(vs=0x60020001, vt=VT.UI4, params=(VT.BSTR,))
+    @method(vs=0x60020001, vt=VT.UI4, params=(VT.BSTR,), reads=True)
     def QueryLocale(self, inLanguage: str) -> int:
         """The locale that suits best what a reader prefers, of those that messages are in.
 

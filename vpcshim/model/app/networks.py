@@ -66,6 +66,7 @@ class Networks(ModelObject):
         vt=VT.DISPATCH,
         params=(VT.BSTR,),
         fails=(HRESULT.E_INVALIDARG, HRESULT.E_FILE_NOT_FOUND),
+        reads=True,
     )
     def FindVirtualNetwork(self, virtualNetworkName: str) -> NetworkObject | SFalse:
         """The virtual network of that name, in any case; a null object, with S_FALSE, when there is none."""

@@ -179,13 +179,13 @@ class HostInfo(
             raise Unknowable(f"libvirt does not tell of {connection.label} its addresses")
         return tuple(hostadapters.addresses())
 
-    @method(vs=0x60020016, vt=VT.BOOL, params=(VT.BSTR,), fails=(HRESULT.E_INVALIDARG,))
+    @method(vs=0x60020016, vt=VT.BOOL, params=(VT.BSTR,), fails=(HRESULT.E_INVALIDARG,), reads=True)
     def IsHostDriveMounted(self, hostDriveIdentifier: str) -> bool:
         """Whether the host uses that drive itself (of this machine only); E_INVALIDARG where there is none."""
         with self._facts() as facts:
             return facts.is_mounted(_drive(facts, hostDriveIdentifier).device)
 
-    @method(vs=0x60020017, vt=VT.I4, params=(VT.BSTR,))
+    @method(vs=0x60020017, vt=VT.I4, params=(VT.BSTR,), reads=True)
     def GetHostDriveSize(self, hostDriveIdentifier: str) -> int:
         """The size of that drive in MB (2^20 bytes)."""
         with self._facts() as facts:

@@ -59,7 +59,7 @@ class Keyboard(
         """Press a key and let it go."""
         self._do([("", _known(key))])
 
-    @method(vs=0x60020003, vpc=0x60020003, vt=VT.BOOL, params=(VT.BSTR,), fails=_INVALID)
+    @method(vs=0x60020003, vpc=0x60020003, vt=VT.BOOL, params=(VT.BSTR,), fails=_INVALID, reads=True)
     def IsPressed(self, key: str) -> bool:
         """Whether a key is held by this process; libvirt tells nothing of keys held at a console."""
         code = _known(key)

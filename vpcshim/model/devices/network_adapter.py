@@ -161,7 +161,7 @@ class VirtualPCAdapter(
 ):
     """A network adapter of Windows Virtual PC."""
 
-    @method(vpc=0x60020000, vt=VT.I4, fails=_UNKNOWN)
+    @method(vpc=0x60020000, vt=VT.I4, fails=_UNKNOWN, reads=True)
     def _ID(self) -> int:
         """The adapter's place among those of its machine, from 0."""
         return self._card().position

@@ -74,7 +74,7 @@ class VirtualPCParallelPort(
 ):
     """A parallel port of Windows Virtual PC."""
 
-    @method(vpc=0x60020000, vt=VT.I4, fails=_UNKNOWN)
+    @method(vpc=0x60020000, vt=VT.I4, fails=_UNKNOWN, reads=True)
     def _ID(self) -> int:
         """Which of the machine's parallel ports it is, from 0."""
         with self._domain():

@@ -151,7 +151,7 @@ class VirtualPCSerialPort(
 ):
     """A serial port of Windows Virtual PC."""
 
-    @method(vpc=0x60020001, vt=VT.I4, fails=_UNKNOWN)
+    @method(vpc=0x60020001, vt=VT.I4, fails=_UNKNOWN, reads=True)
     def _ID(self) -> int:
         """Which of the machine's serial ports it is, from 0."""
         with self._domain():

@@ -279,7 +279,7 @@ class VirtualServerNetwork(
 class VirtualPCNetwork(NetworkObject, interface="IVMVirtualNetwork", vpc="{431CB7A1-2469-4563-B94E-38B987ADCA63}"):
     """A virtual network of Windows Virtual PC."""
 
-    @method(vpc=0x60020000, vt=VT.VARIANT)
+    @method(vpc=0x60020000, vt=VT.VARIANT, reads=True)
     def _ID(self) -> Variant:
         """What identifies the network: its UUID, as 32 hex digits."""
         return Variant(VT.BSTR, self._uuid.replace("-", "").upper())

@@ -38,7 +38,9 @@ class Configuration(Stateful):
 
     # -- configuration values --------------------------------------------------------------------------------------
 
-    @method(vs=0x60020049, vpc=0x6002003E, vt=VT.VARIANT, params=(VT.BSTR,), fails=(*_FAILS, *_NOT_FOUND))
+    @method(
+        vs=0x60020049, vpc=0x6002003E, vt=VT.VARIANT, params=(VT.BSTR,), fails=(*_FAILS, *_NOT_FOUND), reads=True
+    )
     def GetConfigurationValue(self, configurationKey: str) -> Variant:
         """The value of that key in the machine's definition: VT_BSTR, VT_BOOL, VT_UI4 (VT_I4), VT_ARRAY|VT_UI1.
 
@@ -86,7 +88,9 @@ class Configuration(Stateful):
 
     # -- activation values -----------------------------------------------------------------------------------------
 
-    @method(vs=0x6002004C, vpc=0x60020041, vt=VT.VARIANT, params=(VT.BSTR,), fails=(*_FAILS, *_NOT_FOUND))
+    @method(
+        vs=0x6002004C, vpc=0x60020041, vt=VT.VARIANT, params=(VT.BSTR,), fails=(*_FAILS, *_NOT_FOUND), reads=True
+    )
     def GetActivationValue(self, activationKey: str) -> Variant:
         """The value of that key in the running machine: as the definition had it at the start, or as set since.
 
