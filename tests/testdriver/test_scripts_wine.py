@@ -17,6 +17,7 @@ import pytest
 
 from tests.harness.waiting import wait_until
 from tests.harness.wine import need_wine
+from vpcshim.clients import scripts
 from vpcshim.clients.calls import Hook
 from vpcshim.clients.hooks.dry_run import DryRun
 from vpcshim.clients.hooks.strict import Strict
@@ -25,6 +26,7 @@ from vpcshim.clients.scripting.frames import Writer
 from vpcshim.clients.scripting.handles import Handles
 from vpcshim.clients.scripting.session import Session
 from vpcshim.clients.scripts import CRASHED, FAILED, REFUSED, run_script
+from vpcshim.clients.wine.process import HostProcess
 from vpcshim.testing import Machine, Node, NodeBuilder
 
 SCRIPTS = Path(__file__).parents[2] / "fixtures" / "scripts"
@@ -525,3 +527,29 @@ def _host_of(server: int) -> int:
                 return int(child)
         time.sleep(0.05)
     raise AssertionError("no host was started")
+
+
+@pytest.mark.parametrize(("deaths", "code"), [(1, 0), (2, CRASHED)])
+def test_a_host_that_ends_before_it_begins_is_started_once_more(
+    node: Node,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    deaths: int,
+    code: int,
+) -> None:
+    made: list[HostProcess] = []
+
+    class Dying(HostProcess):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+            if len(made) <= deaths:
+                self._process.kill()
+
+    monkeypatch.setattr(scripts, "HostProcess", Dying)
+    file = tmp_path / "hello.vbs"
+    file.write_text('WScript.Echo "once"')
+    assert run_script(file, (), lambda progid, server: node.application()) == code
+    assert len(made) == 2
+    assert capfd.readouterr().out == ("once\n" if code == 0 else "")

@@ -6,13 +6,14 @@ The exit codes are told by `cli/run.py`.
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from pathlib import Path
 
 from vpcshim.clients.calls import Calls, Hook
 from vpcshim.clients.hooks.strict import Strict
 from vpcshim.clients.scripting import language
-from vpcshim.clients.scripting.channel import HostGone
+from vpcshim.clients.scripting.channel import HostGone, NotGreeted
 from vpcshim.clients.scripting.frames import BadFrame
 from vpcshim.clients.scripting.globals import FUNCTIONS, Factory, Script
 from vpcshim.clients.scripting.session import Outcome, ScriptError, Session
@@ -22,6 +23,8 @@ from vpcshim.clients.wine.installation import NoWine
 from vpcshim.clients.wine.process import HostProcess
 from vpcshim.com.errors import describe_code
 from vpcshim.com.hresult import HRESULT
+
+logger = logging.getLogger(__name__)
 
 FAILED, REFUSED, CRASHED = 1, 2, 70
 ENGINES = {".vbs": 0, ".js": 1}
@@ -54,26 +57,33 @@ def run_script(
     engine = ENGINES[script.suffix.lower()]
     try:
         prepared = language.prepare(engine, text, FUNCTIONS, strict=any(isinstance(hook, Strict) for hook in hooks))
-        host = HostProcess()
     except language.Refused as error:
         print(f"{script}{error}", file=sys.stderr)
         return REFUSED
-    except NoWine as error:
-        return _refused(script, str(error))
-    with host:
-        calls = Calls(*hooks)
-        session = Session(host.channel, host.secret, calls, engine)
-        asked = Script(session, calls, application_factory, prepared.own)
-        names = asked.names(script, args, streams, batch=batch)
+    for last in (False, True):
         try:
-            outcome = session.run(script.name, prepared.prelude, prepared.text, names)
-        except (HostGone, BadFrame) as error:
-            streams.stdout.flush()
-            words = host.last_words()
-            print(f"{script}: the script engine failed: {error}{': ' if words else ''}{words}", file=sys.stderr)
-            return CRASHED
-        finally:
-            asked.close()
+            host = HostProcess()
+        except NoWine as error:
+            return _refused(script, str(error))
+        with host:
+            calls = Calls(*hooks)
+            session = Session(host.channel, host.secret, calls, engine)
+            asked = Script(session, calls, application_factory, prepared.own)
+            names = asked.names(script, args, streams, batch=batch)
+            try:
+                outcome = session.run(script.name, prepared.prelude, prepared.text, names)
+                break
+            except (HostGone, BadFrame) as error:
+                if isinstance(error, NotGreeted) and not last:
+                    # The kept wineserver may have ended just then; the next host starts another.
+                    logger.info("the script host ended before it began, and is started once more: %s", error)
+                    continue
+                streams.stdout.flush()
+                words = host.last_words()
+                print(f"{script}: the script engine failed: {error}{': ' if words else ''}{words}", file=sys.stderr)
+                return CRASHED
+            finally:
+                asked.close()
     streams.stdout.flush()
     return _told(script, outcome, prepared)
 

@@ -14,6 +14,10 @@ class HostGone(Exception):
     """The other end is closed: the host has ended, or crashed."""
 
 
+class NotGreeted(HostGone):
+    """The host ended before it greeted: nothing of the script has run."""
+
+
 class Channel:
     """Reads and writes whole frames."""
 

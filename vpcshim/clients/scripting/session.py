@@ -11,7 +11,7 @@ from typing import Any
 
 from vpcshim.clients.calls import Calls, Use, member_by_id
 from vpcshim.clients.hooks.strict import Fatal
-from vpcshim.clients.scripting.channel import Channel
+from vpcshim.clients.scripting.channel import Channel, HostGone, NotGreeted
 from vpcshim.clients.scripting.frames import (
     SECRET_SIZE,
     VERSION,
@@ -117,10 +117,14 @@ class Session:
             names: The global names of the script.
 
         Raises:
+            NotGreeted: The host ended before it was given the script.
             HostGone: The host ended before its script did.
             BadFrame: It sent what is no frame.
         """
-        kind, payload = self._channel.receive()
+        try:
+            kind, payload = self._channel.receive()
+        except HostGone as error:
+            raise NotGreeted(str(error)) from error
         if kind is not Kind.HELLO:
             raise BadFrame("the host does not greet")
         self._check_greeting(Reader(payload))
