@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,7 +119,10 @@ def prefix(wine: Wine) -> Path:
     with locked(base / "wine.lock"):
         if ready.is_dir():
             return ready
-        logger.warning("making Wine's private folder in %s: this takes about 15 seconds, once", base)
+        # Said to whoever sits and waits; a script's own stderr, in a pipe or a file, stays its own.
+        waited_for = sys.stderr is not None and sys.stderr.isatty()
+        level = logging.WARNING if waited_for else logging.INFO
+        logger.log(level, "making Wine's private folder in %s: this takes about 15 seconds, once", base)
         made = Path(tempfile.mkdtemp(prefix="wine-new-", dir=base))
         try:
             _make(wine, made)
