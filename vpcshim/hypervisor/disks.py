@@ -86,11 +86,6 @@ class Drive(NamedTuple):
     readonly: bool
     alias: str
 
-    @property
-    def is_hard_disk(self) -> bool:
-        """Whether it is a hard disk."""
-        return self.device in ("disk", "lun")
-
 
 class Devices:
     """The drives and SCSI controllers of one domain XML, to be read or changed.

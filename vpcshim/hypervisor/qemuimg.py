@@ -254,15 +254,6 @@ def rebase(path: Path, backing: Path | None, backing_format: str | None, *, form
     _run(["rebase", "-q", "-u", "-f", format, *of, "-b", name, _path(path)])
 
 
-def resize(path: Path, size: int, *, format: str) -> None:
-    """Make the disk that an image holds larger, in bytes.
-
-    Raises:
-        ImageError: It failed.
-    """
-    _run(["resize", "-q", "-f", format, _path(path), str(size)])
-
-
 def same(first: Path, first_format: str, second: Path, second_format: str, *, job: Job | None = None) -> bool:
     """Whether two images hold the same disk, each with all of its backing files.
 

@@ -103,7 +103,6 @@ class Session:
         self._failure: Failure | None = None
         self._fatal: Fatal | None = None
         self._nesting = 0
-        self._greeted = False
 
     # -- the run -------------------------------------------------------------------------------------------
 

@@ -11,13 +11,8 @@ from vpcshim.model.devices.base import DeviceObject
 _UNKNOWN = HRESULT.VM_E_VM_UNKNOWN
 
 
-class DeviceCollection(Collection[ItemT], DeviceObject):
-    """The devices of one kind of a machine, as they are when they are counted, indexed or enumerated."""
-
-    @propget(vs=0x60020000, vpc=0x60020000, vt=VT.I4, fails=(_UNKNOWN,))
-    def Count(self) -> int:
-        """How many devices the collection holds."""
-        return len(self._items_())
+class MachineCollection(Collection[ItemT]):
+    """A collection of something of a machine, whose `Item` may find that the machine is gone."""
 
     @method(
         kind="property",
@@ -31,3 +26,12 @@ class DeviceCollection(Collection[ItemT], DeviceObject):
         """The device at `index`, counted from 1; DISP_E_BADINDEX outside 1..Count."""
         item: ItemT = Collection.Item.getter(self, index)
         return item
+
+
+class DeviceCollection(MachineCollection[ItemT], DeviceObject):
+    """The devices of one kind of a machine, as they are when they are counted, indexed or enumerated."""
+
+    @propget(vs=0x60020000, vpc=0x60020000, vt=VT.I4, fails=(_UNKNOWN,))
+    def Count(self) -> int:
+        """How many devices the collection holds."""
+        return len(self._items_())

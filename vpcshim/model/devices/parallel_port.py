@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from vpcshim.com.collection import Collection
 from vpcshim.com.declare import method, propget
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
@@ -19,6 +18,7 @@ from vpcshim.hypervisor import ports
 from vpcshim.hypervisor.errors import Unknowable
 from vpcshim.model.base import MachineObject
 from vpcshim.model.devices.base import DeviceObject
+from vpcshim.model.devices.collection import MachineCollection
 
 PORTS = 1  # that each machine of the products has
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
@@ -82,7 +82,7 @@ class VirtualPCParallelPort(
 
 
 class ParallelPortCollection(
-    Collection[ParallelPortObject],
+    MachineCollection[ParallelPortObject],
     MachineObject,
     interface="IVMParallelPortCollection",
     vs="{DD0B7436-9AA2-46E1-867F-E99A62FE459F}",
@@ -94,19 +94,6 @@ class ParallelPortCollection(
     def Count(self) -> int:
         """How many parallel ports there are."""
         return len(self._items_())
-
-    @method(
-        kind="property",
-        vs=0,
-        vpc=0,
-        vt=VT.DISPATCH,
-        params=(VT.I4,),
-        fails=(HRESULT.DISP_E_BADINDEX, *_UNKNOWN),
-    )
-    def Item(self, index: int) -> ParallelPortObject:
-        """The port at `index`, counted from 1; DISP_E_BADINDEX outside 1..Count."""
-        item: ParallelPortObject = Collection.Item.getter(self, index)
-        return item
 
     def _items_(self) -> Sequence[ParallelPortObject]:
         first = VirtualServerParallelPort

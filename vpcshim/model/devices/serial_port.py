@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from vpcshim.com.collection import Collection
 from vpcshim.com.declare import method, propget
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
@@ -23,6 +22,7 @@ from vpcshim.hypervisor.ports import Port
 from vpcshim.model import portnames
 from vpcshim.model.base import MachineObject
 from vpcshim.model.devices.base import DeviceObject
+from vpcshim.model.devices.collection import MachineCollection
 
 PORTS = 2  # that each machine of the products has
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
@@ -159,26 +159,13 @@ class VirtualPCSerialPort(
 
 
 class SerialPortCollection(
-    Collection[SerialPortObject],
+    MachineCollection[SerialPortObject],
     MachineObject,
     interface="IVMSerialPortCollection",
     vs="{D4D511A8-2C85-4933-A175-FC5BBA5B265B}",
     vpc="{DD3C6175-1F04-4341-9F85-104074880289}",
 ):
     """The machine's serial ports: two at least."""
-
-    @method(
-        kind="property",
-        vs=0,
-        vpc=0,
-        vt=VT.DISPATCH,
-        params=(VT.I4,),
-        fails=(HRESULT.DISP_E_BADINDEX, *_UNKNOWN),
-    )
-    def Item(self, index: int) -> SerialPortObject:
-        """The port at `index`, counted from 1; DISP_E_BADINDEX outside 1..Count."""
-        item: SerialPortObject = Collection.Item.getter(self, index)
-        return item
 
     def _items_(self) -> Sequence[SerialPortObject]:
         kind = VirtualServerSerialPort if self._product_ in VirtualServerSerialPort._iids_ else VirtualPCSerialPort
