@@ -11,6 +11,7 @@ from typing import Any
 import libvirt
 import pytest
 
+from tests.unit.fakes import libvirt_error
 from vpcshim.hypervisor import hostfacts
 from vpcshim.hypervisor.errors import BadXml, Unknowable
 from vpcshim.hypervisor.hostfacts import HostDrive, HostFacts
@@ -130,3 +131,24 @@ def test_a_drive_is_in_use_when_a_part_of_it_is_mounted(here: HostFacts, tmp_pat
     (tmp_path / "proc" / "self" / "mountinfo").write_text("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
     assert here.is_mounted("/dev/sda")
     assert not here.is_mounted("/dev/sdb")
+
+
+def no_memory_stats(*_: int) -> dict[str, int]:
+    raise libvirt_error(libvirt.VIR_ERR_NO_SUPPORT)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"getMemoryStats": lambda *_: {"total": 2 << 20, "buffers": 1024, "cached": 2048}},
+        {"getMemoryStats": lambda *_: {"total": 2 << 20, "free": 1 << 20}},
+        {"getMemoryStats": no_memory_stats, "getFreeMemory": lambda: 0},
+    ],
+)
+def test_memory_that_libvirt_does_not_tell_in_full_is_no_number(changes: dict[str, Any]) -> None:
+    with pytest.raises(Unknowable, match="memory"):
+        remote(**changes).memory_free()
+
+
+def test_free_memory_alone_where_there_are_no_statistics() -> None:
+    assert remote(getMemoryStats=no_memory_stats, getFreeMemory=lambda: 5 << 20).memory_free() == 5

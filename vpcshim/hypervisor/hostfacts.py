@@ -80,7 +80,11 @@ class HostFacts:
         return int(self._connect.getInfo()[1])
 
     def memory_free(self) -> int:
-        """How much memory the host can give without swapping, in MiB."""
+        """How much memory the host can give without swapping, in MiB.
+
+        Raises:
+            Unknowable: libvirt does not know it.
+        """
         if self._local:
             return int(self._meminfo("MemAvailable")) // _KIB
         try:
@@ -88,8 +92,13 @@ class HostFacts:
         except libvirt.libvirtError as error:
             if classify(error) is not Unsupported:
                 raise
-            return int(self._connect.getFreeMemory()) // _MIB
-        return sum(int(stats.get(name, 0)) for name in ("free", "buffers", "cached")) // _KIB
+            free = int(self._connect.getFreeMemory())
+            if free == 0:  # what virNodeGetFreeMemory gives where nothing is known
+                raise self._untold("how much memory it has left") from error
+            return free // _MIB
+        if not {"free", "buffers", "cached"} <= stats.keys():
+            raise self._untold("how much memory it has left")
+        return sum(int(stats[name]) for name in ("free", "buffers", "cached")) // _KIB
 
     def vendor(self) -> str:
         """Who made the processors, as CPUID says it (GenuineIntel)."""

@@ -35,11 +35,12 @@ def host_of(connection: Connection, connect: libvirt.virConnect) -> HostFacts:
 
 
 def suggested_memory(facts: HostFacts) -> int:
-    """What the host has left now, in MB: free, or in caches that it gives back when asked."""
-    free = facts.memory_free()
-    if free == 0:  # what virNodeGetFreeMemory gives where nothing is known
-        raise Unknowable("libvirt does not tell how much memory the host has left")
-    return max(MINIMUM_MEMORY, min(facts.memory(), free))
+    """What the host has left now, in MB: free, or in caches that it gives back when asked.
+
+    Raises:
+        Unknowable: Nobody knows it.
+    """
+    return max(MINIMUM_MEMORY, min(facts.memory(), facts.memory_free()))
 
 
 def floppy_drives(connect: libvirt.virConnect) -> int:
