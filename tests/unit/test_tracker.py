@@ -177,6 +177,18 @@ def test_what_was_before_a_task_that_was_told_is_not_told_any_more() -> None:
     assert life(web, STOPPED, 1)[0] is OFF
 
 
+def test_a_task_waits_for_the_end_of_the_one_before_it_however_late_that_is_told() -> None:
+    web = machine(OFF)
+    web.begins(ON, START)
+    assert short(web.passes(START + 1)) == [ON]
+    web.begins(STOPPING, START + 1)
+    assert short(web.passes(START + 9)) == []
+    told = life(web, STARTED)
+    assert [one for one in told if isinstance(one, VMVMState)] == [RUNNING]
+    assert short(web.passes(web.due)) == [STOPPING]
+    assert life(web, STOPPED, 1)[0] is OFF
+
+
 def test_a_task_that_fails_is_told_and_what_the_state_is_then() -> None:
     web = machine(OFF)
     web.begins(ON, START)

@@ -27,8 +27,9 @@ _ONE_RESET = 0.5
 # that is restarted is back sooner, and a guest that reboots has been reset by then.
 HEARTBEAT = 10.0
 
-# How long libvirt's events of what was before a task may be on their way (seconds).
-_MOMENT = 0.05
+# How long libvirt's events of what was before a task may be on their way (seconds). A busy host is late with them,
+# and what comes after the task was told has to be left out.
+_MOMENT = 0.3
 
 _RUNNING, _PAUSED = VMVMState.vmVMState_Running, VMVMState.vmVMState_Paused
 _OFF, _SAVED = VMVMState.vmVMState_TurnedOff, VMVMState.vmVMState_Saved
@@ -238,12 +239,13 @@ class Tracker:
     @property
     def due(self) -> float:
         """When `passes` may have something to tell, on the monotonic clock; infinity for never."""
-        waiting = [task.due for task in self._tasks if not task.told]
+        waiting = [task.due for task in self._tasks[:1] if not task.told]
         return min((*waiting, math.inf if self._silent_since is None else self._silent_since + HEARTBEAT))
 
     def passes(self, now: float) -> Iterator[Told]:
         """Time has passed."""
-        for task in self._tasks:
+        # Of the first alone: what libvirt says of its end comes before the next one, however late it is.
+        for task in self._tasks[:1]:
             if not task.told and task.due <= now:
                 task.told = True
                 yield from self.is_now(task.state)
