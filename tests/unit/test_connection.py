@@ -1135,7 +1135,7 @@ def test_a_forked_child_forgets_the_parents_connections_without_a_word(fake: Fak
     undone: list[str] = []
     connection.on_open(lambda _connect: lambda: undone.append("hook"))
     first = touch(connection)
-    connection._forget()
+    connection.forget()
     assert not connection.is_open
     assert undone == ["hook"]
     assert first.unregistered == 0
@@ -1148,7 +1148,7 @@ def test_a_fork_amid_calls_sends_nothing_when_they_end(fake: FakeLibvirt) -> Non
     connection = Connection("qemu:///system")
     with connection.calls():
         (made,) = fake.made
-        connection._forget()
+        connection.forget()
     assert made.unregistered == 0
     assert not connection.is_open
 
@@ -1157,9 +1157,9 @@ def test_at_exit_the_connections_are_taken_out_of_it(fake: FakeLibvirt) -> None:
     connection = Connection("qemu:///system")
     touch(connection, write=True)
     with connection.calls():
-        free, used = connection._hand_over()
+        free, used = connection.hand_over(1)
     assert (len(free), len(used)) == (0, 1)
     assert not connection.is_open
     touch(connection)
-    free, used = connection._hand_over()
+    free, used = connection.hand_over(1)
     assert (len(free), len(used)) == (1, 0)

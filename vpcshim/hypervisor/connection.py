@@ -13,11 +13,7 @@ Sources: virConnectOpen, virConnectSetKeepAlive, virConnectRegisterCloseCallback
 
 from __future__ import annotations
 
-import atexit
-import ctypes
 import logging
-import os
-import queue
 import threading
 import time
 import weakref
@@ -27,7 +23,7 @@ from typing import Any, Generic, TypeVar
 
 import libvirt
 
-from vpcshim.hypervisor import eventloop
+from vpcshim.hypervisor import ending, eventloop
 from vpcshim.hypervisor.errors import (
     ConnectionFailed,
     ConnectionLost,
@@ -36,7 +32,8 @@ from vpcshim.hypervisor.errors import (
     classify,
     translated,
 )
-from vpcshim.hypervisor.opening import Attempt, Opened
+from vpcshim.hypervisor.lanes import Lane, is_alive, keep_for_good, set_keepalive
+from vpcshim.hypervisor.opening import Attempt
 
 logger = logging.getLogger(__name__)
 
@@ -45,30 +42,6 @@ Hook = Callable[[libvirt.virConnect], Callable[[], None]]
 
 DEFAULT_TIMEOUT = 6.0
 _MOST = 8
-_AT_EXIT = 1.0
-
-
-class _Lane:
-    """One open connection, and whether a thread is using it.
-
-    Attributes:
-        busy: Whether a thread has it for itself; it begins with the one that sets it up.
-        gone: Whether it was dropped; whoever still has it lets go of it when it gives it back.
-        hooked: How many of the hooks were called with it.
-        undo: What to do before it is let go; what the hooks left comes first.
-        watched: Whether the last of it is libvirt's close callback.
-    """
-
-    __slots__ = ("busy", "connect", "gone", "hooked", "opened", "undo", "watched")
-
-    def __init__(self, opened: Opened) -> None:
-        self.opened = opened
-        self.connect = opened.connect
-        self.busy = True
-        self.gone = False
-        self.hooked = 0
-        self.undo: list[Callable[[], Any]] = []
-        self.watched = False
 
 
 class _Calls(Generic[T]):
@@ -119,8 +92,8 @@ class Connection:
         self.server = server
         self.timeout = timeout
         self._changed = threading.Condition()
-        self._lanes: list[_Lane] = []
-        self._events_on: _Lane | None = None
+        self._lanes: list[Lane] = []
+        self._events_on: Lane | None = None
         self._attempt: Attempt | None = None
         self._hooks: list[Hook] = []
         self._uri: str | None = None
@@ -129,7 +102,7 @@ class Connection:
         self._most = _MOST
         if not timeout >= 1:
             raise ValueError(f"a timeout is at least 1 second, not {timeout:g}")
-        _living.add(self)
+        ending.concerns(self)
 
     # -- calls ---------------------------------------------------------------------------------------------
 
@@ -157,7 +130,7 @@ class Connection:
         with self.calls(write=write) as connect:
             return function(connect)
 
-    def _seen(self, error: libvirt.libvirtError, lane: _Lane) -> Exception:
+    def _seen(self, error: libvirt.libvirtError, lane: Lane) -> Exception:
         """The error translated; a dead connection is dropped, so that the next call opens a new one."""
         told = translated(error)
         if isinstance(told, ConnectionLost):
@@ -244,17 +217,21 @@ class Connection:
     def __del__(self) -> None:
         # libvirt's callbacks hold a connection: without this it would stay open for good.
         for lane in self._lanes:
-            _let_go(lane)
+            ending.let_go(lane)
 
-    def _hand_over(self) -> tuple[list[_Lane], list[_Lane]]:
-        """At exit: its connections, taken from it, that nobody uses, and those that a thread is using."""
-        locked = self._changed.acquire(timeout=_AT_EXIT / 4)
+    def hand_over(self, patience: float) -> tuple[list[Lane], list[Lane]]:
+        """At exit: its connections, taken from it, that nobody uses, and those that a thread is using.
+
+        Args:
+            patience: How long to wait for a thread that is taking or giving back one (seconds).
+        """
+        locked = self._changed.acquire(timeout=patience)
         try:
             lanes, self._lanes = self._lanes, []
             attempt, self._attempt = self._attempt, None
             self._events_on = None
             if attempt is not None and attempt.opened is not None:
-                lanes.append(_Lane(attempt.opened))
+                lanes.append(Lane(attempt.opened))
                 lanes[-1].busy = False
             for lane in lanes:
                 lane.gone = True
@@ -263,23 +240,16 @@ class Connection:
             if locked:
                 self._changed.release()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """In a forked child: the connections are the parent's, so nothing is sent over them, no farewell either."""
         lanes, self._lanes = self._lanes, []
         attempt, self._attempt = self._attempt, None
         self._changed = threading.Condition()
         self._most = _MOST
         self._events_on = None
-        _keep_for_good(attempt)
+        keep_for_good(attempt)
         for lane in lanes:
-            _keep_for_good(lane.connect)
-            undo, lane.undo = lane.undo, []
-            _keep_for_good(undo)
-            lane.gone = True
-            # What the hooks kept is void. Their calls to libvirt would go to the parent's daemon: they find a stub.
-            lane.connect.domainEventDeregisterAny = _nothing
-            for step in undo[: -1 if lane.watched else None]:
-                step()
+            lane.abandon()
 
     def close(self) -> None:
         """Drop the connections; a later call opens a new one. Calls under way are not disturbed."""
@@ -294,12 +264,12 @@ class Connection:
 
     # -- taking and giving back ----------------------------------------------------------------------------
 
-    def _take(self, write: bool) -> _Lane:
+    def _take(self, write: bool) -> Lane:
         """A connection for the calling thread alone (the embedded driver's is for all threads at once)."""
         deadline = time.monotonic() + self.timeout
         attempt: Attempt | None = None
         while True:
-            dead: list[_Lane] = []
+            dead: list[Lane] = []
             try:
                 with self._changed:
                     lane = self._free(write, dead)
@@ -318,18 +288,18 @@ class Connection:
                         continue
             finally:
                 for gone in dead:
-                    _let_go(gone)
+                    ending.let_go(gone)
             self._set_up(lane)
             if lane.opened.writable or not write:
                 return lane
             self._give_back(lane)
 
-    def _free(self, write: bool, dead: list[_Lane]) -> _Lane | None:
+    def _free(self, write: bool, dead: list[Lane]) -> Lane | None:
         """A connection that nobody uses and that will do; those found dead are moved to `dead`."""
         for lane in tuple(self._lanes):
             if lane.busy or (write and not lane.opened.writable):
                 continue
-            if _is_alive(lane.connect):
+            if is_alive(lane.connect):
                 return lane
             self._remove(lane)
             dead.append(lane)
@@ -346,7 +316,7 @@ class Connection:
             # The attempt goes on; whoever calls next waits for it again instead of piling up more of them.
             raise ConnectionFailed(f"cannot connect to {self.label}: no answer within {self.timeout:g} s")
 
-    def _give_back(self, lane: _Lane) -> None:
+    def _give_back(self, lane: Lane) -> None:
         if lane.busy:
             with self._changed:
                 lane.busy = False
@@ -354,9 +324,9 @@ class Connection:
                 # All of them: the one that is woken may need another kind of connection.
                 self._changed.notify_all()
             if gone:
-                _let_go(lane)
+                ending.let_go(lane)
 
-    def _remove(self, lane: _Lane) -> None:
+    def _remove(self, lane: Lane) -> None:
         """Use it no more; called with the lock held."""
         lane.gone = True
         self._lanes.remove(lane)
@@ -364,18 +334,18 @@ class Connection:
             self._events_on = None
         self._changed.notify_all()
 
-    def _drop(self, lane: _Lane) -> None:
+    def _drop(self, lane: Lane) -> None:
         with self._changed:
             if lane.gone:
                 return
             self._remove(lane)
             if lane.busy:
                 return  # letting go is a call too: it is left to the thread that has the connection
-        _let_go(lane)
+        ending.let_go(lane)
 
     # -- opening -------------------------------------------------------------------------------------------
 
-    def _begin(self, write: bool, waited: Attempt | None, dead: list[_Lane]) -> Attempt | None:
+    def _begin(self, write: bool, waited: Attempt | None, dead: list[Lane]) -> Attempt | None:
         """The attempt at opening to wait for: the one under way, or a new one; None when enough are open.
 
         One that ended while nobody waited, in a failure or in a connection that has died since, says nothing of
@@ -384,8 +354,8 @@ class Connection:
         last = self._attempt
         if last is not None and last.error is not None:
             last = None  # of one that was to write, it says nothing of reading either
-        elif last is not None and last is not waited and last.opened and not _is_alive(last.opened.connect):
-            dead.append(_Lane(last.opened))
+        elif last is not None and last is not waited and last.opened and not is_alive(last.opened.connect):
+            dead.append(Lane(last.opened))
             last = None
         if last is None:
             if any(lane.opened.single for lane in self._lanes):
@@ -396,7 +366,7 @@ class Connection:
             last = self._attempt = Attempt(self.server, write, self._changed)
         return last
 
-    def _make_room(self, dead: list[_Lane]) -> bool:
+    def _make_room(self, dead: list[Lane]) -> bool:
         """Drop a connection that only reads and that nobody uses, for one that may write."""
         idle = [lane for lane in self._lanes if not lane.busy]
         if idle:
@@ -405,15 +375,15 @@ class Connection:
             dead.append(spare)
         return bool(idle)
 
-    def _added(self, attempt: Attempt) -> _Lane | None:
+    def _added(self, attempt: Attempt) -> Lane | None:
         """The connection that the attempt brought, the calling thread's to set up; None when it brought none."""
         if self._attempt is not attempt or attempt.opened is None:
             return None
         self._attempt = None
-        lane = _Lane(attempt.opened)
+        lane = Lane(attempt.opened)
         self._uri, self._local = lane.opened.uri, lane.opened.local
         self._lanes.append(lane)
-        _at_exit.ready()
+        ending.ready()
         return lane
 
     def _failed(self, attempt: Attempt) -> BaseException:
@@ -430,10 +400,10 @@ class Connection:
         refused.__cause__ = error
         return refused
 
-    def _set_up(self, lane: _Lane) -> None:
+    def _set_up(self, lane: Lane) -> None:
         """Have a new connection watched; without the lock, for these are calls to the daemon."""
         try:
-            self._keepalive = self._set_keepalive(lane.connect)
+            self._keepalive = set_keepalive(lane.connect, self.timeout)
             self._watch(lane)
             self._hook_up(lane)
         except BaseException as error:
@@ -445,7 +415,7 @@ class Connection:
         if lane.opened.embedded:
             self._give_back(lane)
 
-    def _watch(self, lane: _Lane) -> None:
+    def _watch(self, lane: Lane) -> None:
         me, this = weakref.ref(self), weakref.ref(lane.connect)
 
         def closed(_dead: libvirt.virConnect, reason: int, _opaque: Any) -> None:
@@ -473,7 +443,7 @@ class Connection:
             if lane.connect is connect:
                 self._drop(lane)
 
-    def _hook_up(self, lane: _Lane) -> None:
+    def _hook_up(self, lane: Lane) -> None:
         """Let the events come over this connection, the calling thread's, if they come over none."""
         on = self._events_on
         if on is not None and (on is not lane or lane.hooked == len(self._hooks)):
@@ -492,113 +462,3 @@ class Connection:
                 lane.hooked -= len(hooks)
                 raise
             del hooks[0]
-
-    def _set_keepalive(self, connect: libvirt.virConnect) -> bool:
-        interval = max(1, int(self.timeout / 3))
-        # With none, libvirt asks nobody: it closes a sound connection that is silent, in a save as well.
-        count = max(1, round(self.timeout / interval) - 1)
-        try:
-            return bool(connect.setKeepAlive(interval, count) == 0)
-        except libvirt.libvirtError as error:
-            if classify(error) is not Unsupported:
-                raise
-            logger.debug("no keepalive on %s: %s", self.label, error)  # an embedded driver cannot freeze
-            return False
-
-
-def _let_go(lane: _Lane) -> None:
-    """Undo what was hooked to a connection: it closes with the last reference, which libvirt's callbacks hold."""
-    if _at_exit.over:
-        _keep_for_good(lane)
-    else:
-        _undo(lane)
-
-
-def _undo(lane: _Lane) -> None:
-    undo, lane.undo = lane.undo, []
-    for step in undo:
-        try:
-            step()
-        except libvirt.libvirtError as error:
-            logger.debug("letting go of %s: %s", lane.opened.uri, error)
-
-
-def _is_alive(connect: libvirt.virConnect) -> bool:
-    try:
-        return bool(connect.isAlive())
-    except libvirt.libvirtError as error:
-        return classify(error) is Unsupported  # a driver that cannot tell
-
-
-# -- the end of the process, and its forks ---------------------------------------------------------------------
-
-
-def _keep_for_good(it: object) -> None:
-    """Never let it be finalized: for libvirt's handles that would be a call to the daemon."""
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(it))
-
-
-def _nothing(*_arguments: object) -> None:
-    return None
-
-
-class _AtExit:
-    """Closes what is open when the process ends, in a thread that may be left behind with a frozen daemon.
-
-    It is started beforehand: from Python 3.12 on, none can be started at exit.
-    """
-
-    def __init__(self) -> None:
-        self.over = False
-        self._lock = threading.Lock()
-        self._work: queue.SimpleQueue[list[_Lane]] | None = None
-        self._done = threading.Event()
-
-    def ready(self) -> None:
-        with self._lock:
-            if self._work is None:
-                self._work = queue.SimpleQueue()
-                self._done = threading.Event()
-                threading.Thread(
-                    target=_close_all, args=(self._work, self._done), name="vpcshim exit", daemon=True
-                ).start()
-
-    def forked(self) -> None:
-        """In the child there is no thread."""
-        self._lock = threading.Lock()
-        self._work = None
-
-    def run(self) -> None:
-        idle: list[_Lane] = []
-        for connection in tuple(_living):
-            free, used = connection._hand_over()
-            idle += free
-            _keep_for_good(used)  # whoever has it may hold it up
-        self.over = True
-        if idle and self._work is not None:
-            self._work.put(idle)
-            del idle, free  # from here on they are the thread's alone
-            self._done.wait(_AT_EXIT)
-        else:
-            _keep_for_good(idle)
-
-
-def _close_all(work: queue.SimpleQueue[list[_Lane]], done: threading.Event) -> None:
-    lanes = work.get()
-    while lanes:
-        lane = lanes.pop()
-        _undo(lane)
-        del lane
-    done.set()
-
-
-def _in_child() -> None:
-    _at_exit.forked()
-    for connection in tuple(_living):
-        connection._forget()
-
-
-_living: weakref.WeakSet[Connection] = weakref.WeakSet()
-_at_exit = _AtExit()
-atexit.register(_at_exit.run)
-os.register_at_fork(after_in_child=_in_child)
