@@ -114,7 +114,7 @@ def application(uri: str, source: str, timeout: float) -> VirtualServer:
     """
     made = vpcshim.CreateObject("VirtualServer.Application", uri, timeout=timeout)
     made._server.nics.sources = SOURCES[source]
-    made._server.cpu._stop.set()
+    made._server.cpu._stop.put(None)
     return made
 
 

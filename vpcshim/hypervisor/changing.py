@@ -12,21 +12,21 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vpcshim.hypervisor import runtime
+from vpcshim.hypervisor import forks, runtime
 from vpcshim.hypervisor.errors import DomainBusy
 
 logger = logging.getLogger(__name__)
 
 _LONGEST = 30.0  # seconds; a change takes milliseconds
 _PAUSE = 0.005
-_turn = threading.RLock()
+_turn = forks.rlock()
 _nested = False
+_held: int | None = None
 
 
 def _file() -> Path:
@@ -40,12 +40,12 @@ def one_at_a_time() -> Iterator[None]:
     Raises:
         DomainBusy: Another process did not come to an end with its change.
     """
-    global _nested  # guarded by the lock
+    global _nested, _held  # guarded by the lock
     with _turn:
         if _nested:
             yield
             return
-        file = _opened()
+        file = _held = _opened()
         try:
             if file is not None:
                 _wait(file)
@@ -53,8 +53,10 @@ def one_at_a_time() -> Iterator[None]:
             yield
         finally:
             _nested = False
+            _held = None
             if file is not None:
-                os.close(file)  # which lets go of it
+                fcntl.flock(file, fcntl.LOCK_UN)  # a process forked meanwhile may have it open as well
+                os.close(file)
 
 
 def _opened() -> int | None:
@@ -77,3 +79,14 @@ def _wait(file: int) -> None:
             time.sleep(_PAUSE)
         else:
             return
+
+
+def _in_child() -> None:
+    """The change that goes on is the parent's, and the file is to be held by the parent alone."""
+    global _nested, _held
+    if _held is not None:
+        os.close(_held)
+    _nested, _held = False, None
+
+
+os.register_at_fork(after_in_child=_in_child)

@@ -10,6 +10,7 @@ CPU statistics.
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 import weakref
@@ -20,6 +21,7 @@ from typing import TypeGuard
 
 import libvirt
 
+from vpcshim.hypervisor import forks
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.errors import HypervisorError, Unknowable, Unsupported
 from vpcshim.hypervisor.monitorstats import MonitorStats
@@ -62,12 +64,13 @@ class CpuSampler:
     def __init__(self, connection: Connection, stats: MonitorStats) -> None:
         self._connection = connection
         self._stats = stats
-        self._lock = threading.Lock()
+        self._lock = forks.lock()
         self._tracks: dict[str, _Track] = {}
         self._asked: set[str] = set()
         self._bulk: bool | None = None
-        self._stop = threading.Event()
-        weakref.finalize(self, self._stop.set)
+        # A queue, which takes no lock of Python's: a forked child would find that of an Event taken, and never end.
+        self._stop: queue.SimpleQueue[None] = queue.SimpleQueue()
+        weakref.finalize(self, self._stop.put, None)
 
     def start(self) -> None:
         """Sample once a second from the second second on, until this object is let go."""
@@ -189,9 +192,9 @@ def _serves(track: _Track | None, domain_id: int) -> TypeGuard[_Track]:
     return track is not None and track.domain_id == domain_id and len(track.percents) > 0
 
 
-def _sample_forever(me: weakref.ref[CpuSampler], stop: threading.Event) -> None:
+def _sample_forever(me: weakref.ref[CpuSampler], stop: queue.SimpleQueue[None]) -> None:
     complained = False
-    while not stop.wait(PERIOD):
+    while _lasts(stop):
         sampler = me()
         if sampler is None:
             return
@@ -204,3 +207,12 @@ def _sample_forever(me: weakref.ref[CpuSampler], stop: threading.Event) -> None:
             logger.log(logging.DEBUG if complained else logging.WARNING, "no CPU samples: %s", error)
             complained = True
         del sampler  # lest it lives for as long as this thread waits
+
+
+def _lasts(stop: queue.SimpleQueue[None]) -> bool:
+    """Wait for the next sample's time; False as soon as there is to be none."""
+    try:
+        stop.get(timeout=PERIOD)
+    except queue.Empty:
+        return True
+    return False

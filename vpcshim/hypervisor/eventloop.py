@@ -9,6 +9,7 @@ behind. So the thread steps out of it for each `os.fork`, and a child may run it
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -17,6 +18,8 @@ from collections.abc import Callable
 from typing import Any
 
 import libvirt
+
+from vpcshim.hypervisor import glibloop
 
 logger = logging.getLogger(__name__)
 
@@ -35,19 +38,25 @@ _BEAT = 1.0
 _SILENCE = 5.0
 _STALL = 3.0
 _STEP_OUT = 0.5
+_loops_in: int | None = None
+# How many turns bring to its callback what libvirt had sent before the first: one reads it, one hands it on; which
+# of two things a turn does first, nobody says.
+_TURNS = 3
 
 
 def ensure() -> None:
     """Register libvirt's default loop and run it in a daemon thread, once per process."""
     global _registered, _thread
     with _lock:
-        if not _registered:
+        ours = not _registered
+        if ours:
             libvirt.virEventRegisterDefaultImpl()
             _disinherit()
+        _start_beating()
+        if ours:
             _thread = threading.Thread(target=_run, name="vpcshim-libvirt-events", daemon=True)
             _thread.start()
             _registered = True
-        _start_beating()
 
 
 def use_existing() -> None:
@@ -68,6 +77,27 @@ def stalled() -> bool:
     return now - _last_beat > _STALL or now - _gap_until < _BEAT
 
 
+def has_turned(call: Callable[[], None]) -> bool:
+    """Have `call` made in the loop's thread, when all that had arrived by now was given to its callbacks.
+
+    Returns:
+        Whether it will be: not where no loop turns, and not for a caller whom the loop waits for.
+    """
+    if not alive() or threading.get_ident() == _loops_in:
+        return False
+    left = _TURNS
+
+    def turned(timer: int, _opaque: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            libvirt.virEventRemoveTimeout(timer)
+            call()
+
+    libvirt.virEventAddTimeout(0, turned, None)
+    return True
+
+
 def _start_beating() -> None:
     global _beats, _timer
     if not _beats:
@@ -76,7 +106,8 @@ def _start_beating() -> None:
 
 
 def _beat(timer: int, _opaque: Any) -> None:
-    global _gap_until, _last_beat
+    global _gap_until, _last_beat, _loops_in
+    _loops_in = threading.get_ident()
     now = time.monotonic()
     if _last_beat > float("-inf") and now - _last_beat > _STALL:
         _gap_until = now  # a stopped process, or a callback that took long
@@ -101,7 +132,8 @@ def _run() -> None:
                 _gate.notify_all()
 
 
-def _before_fork() -> None:
+def _step_out() -> None:
+    """Have the thread out of the loop, until `_in_parent` lets it in again."""
     global _forking
     with _gate:
         _forking += 1
@@ -109,7 +141,7 @@ def _before_fork() -> None:
             try:
                 libvirt.virEventUpdateTimeout(_timer, 0)  # the beat ends the turn
             except libvirt.libvirtError as error:
-                logger.debug("before a fork: %s", error)
+                logger.debug("the event loop could not be woken up: %s", error)
             _gate.wait_for(lambda: not _turning, _STEP_OUT)
 
 
@@ -143,6 +175,7 @@ def _disinherit() -> None:
     last = libvirt.virEventAddTimeout(-1, _nothing, None)
     for number in range(1, last + 1):
         _removed(libvirt.virEventRemoveTimeout, number)
+    glibloop.own_wakeup()
 
 
 def _removed(remove: Callable[[int], Any], number: int) -> None:
@@ -156,4 +189,6 @@ def _nothing(*_arguments: Any) -> None:
     return None
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
+os.register_at_fork(before=_step_out, after_in_parent=_in_parent, after_in_child=_in_child)
+# For good: a callback that is made when the interpreter is no more is a crash, and the beat comes every second.
+atexit.register(_step_out)

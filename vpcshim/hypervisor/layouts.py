@@ -10,12 +10,11 @@ What can change without an event (vCPUs, scheduler parameters) is not to be read
 
 from __future__ import annotations
 
-import threading
 import weakref
 
 import libvirt
 
-from vpcshim.hypervisor import domainxml
+from vpcshim.hypervisor import domainxml, forks
 from vpcshim.hypervisor.domainxml import DomainXml
 from vpcshim.hypervisor.events import Events
 
@@ -28,7 +27,7 @@ class Layouts:
 
     def __init__(self, events: Events) -> None:
         self._events = events
-        self._lock = threading.Lock()
+        self._lock = forks.lock()
         self._kept: dict[str, DomainXml] = {}
         self._changes = 0
         # libvirt's callbacks hold whom they tell, and they go with the connection, which goes with the last of us.

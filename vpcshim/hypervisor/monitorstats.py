@@ -15,6 +15,7 @@ from typing import Any
 
 import libvirt
 
+from vpcshim.hypervisor import forks
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.errors import DomainBusy
 
@@ -32,7 +33,7 @@ class MonitorStats:
     def __init__(self, connection: Connection, patience: float = _PATIENCE) -> None:
         self._connection = connection
         self._patience = patience
-        self._lock = threading.Lock()
+        self._lock = forks.lock()
         self._stuck: list[_Call] = []
 
     def read(self, groups: int, uuids: Sequence[str] | None = None) -> Stats:

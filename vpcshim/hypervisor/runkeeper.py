@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import libvirt
 
-from vpcshim.hypervisor import domainxml, runrecord
+from vpcshim.hypervisor import domainxml, forks, runrecord
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Counters, Reading, read_all
 from vpcshim.hypervisor.domainxml import Disk, DomainXml, Nic
@@ -45,7 +45,7 @@ class RunKeeper:
         self._connection = connection
         self._layouts = layouts
         self._drives = drives
-        self._lock = threading.Lock()
+        self._lock = forks.lock()
         # What could not be written into the metadata, by (uuid, domain id): known to this process only.
         self._unwritten: dict[tuple[str, int], RunRecord] = {}
         # Who takes the baseline of a domain, and since when.
