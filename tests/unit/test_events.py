@@ -8,7 +8,9 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import libvirt
@@ -16,6 +18,8 @@ import pytest
 
 from tests.unit.fakes import UUID, libvirt_error
 from vpcshim.hypervisor import eventloop
+from vpcshim.hypervisor import events as events_module
+from vpcshim.hypervisor.errors import HypervisorError
 from vpcshim.hypervisor.events import Event, Events, Kind
 
 pytestmark = pytest.mark.usefixtures("bounded")
@@ -67,6 +71,8 @@ class FakeDomain:
 class FakeConnection:
     """A pool of connections as `Events` sees it."""
 
+    answers = True
+
     def __init__(self) -> None:
         self.hook: Callable[[Any], Callable[[], None]] | None = None
 
@@ -76,6 +82,12 @@ class FakeConnection:
     def open(self, connect: Emitter) -> Callable[[], None]:
         assert self.hook is not None
         return self.hook(connect)
+
+    @contextmanager
+    def calls(self) -> Iterator[Any]:
+        if not self.answers:
+            raise HypervisorError("no answer")
+        yield SimpleNamespace(getLibVersion=lambda: 9_000_000)
 
 
 @pytest.fixture
@@ -290,3 +302,70 @@ def test_nothing_is_kept_alive_by_the_callbacks() -> None:
     while all(thread.is_alive() for thread in before):
         assert time.monotonic() < deadline
         time.sleep(0.001)
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What waits for the event loop to turn; the test turns it."""
+    waiting: list[Callable[[], None]] = []
+
+    def has_turned(call: Callable[[], None]) -> bool:
+        waiting.append(call)
+        return True
+
+    monkeypatch.setattr(eventloop, "has_turned", has_turned)
+    return waiting
+
+
+def test_what_is_done_in_order_comes_after_what_was_on_its_way(loop: list[Callable[[], None]]) -> None:
+    connection, events = made()
+    emitter = Emitter()
+    connection.open(emitter)
+    heard = Heard()
+    events.watch(heard)
+    mark = Event(Kind.REBOOT, "the mark", (), 0.0)
+    caller = threading.Thread(target=events.in_order, args=(lambda: heard(mark),))
+    caller.start()
+    while not loop:
+        time.sleep(0.001)
+    emitter.emit(Kind.LIFECYCLE, 1, 0)  # the loop hands it over before it has turned
+    loop.pop()()
+    caller.join(5)
+    emitter.emit(Kind.LIFECYCLE, 2, 0)
+    told = [event for event in heard.wait(4) if isinstance(event.kind, Kind)]
+    assert [event.details[:1] for event in told] == [(1,), (), (2,)]
+
+
+@pytest.mark.parametrize("lack", ["connection", "answer", "loop", "turn"])
+def test_where_there_is_nothing_to_wait_for_it_is_done_at_once(
+    loop: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch, lack: str
+) -> None:
+    connection, events = made()
+    if lack != "connection":
+        connection.open(Emitter())
+    connection.answers = lack != "answer"
+    if lack == "loop":
+        monkeypatch.setattr(eventloop, "has_turned", lambda _call: False)
+    monkeypatch.setattr(events_module, "_PATIENCE", 0.01)
+    done: list[int] = []
+    more = threading.Event()
+    events.in_order(lambda: done.append(1))
+    for late in loop:
+        late()
+    events.in_order(more.set)
+    assert more.wait(5)
+    assert done == [1]
+    assert len(loop) == (2 if lack == "turn" else 0)
+
+
+def test_what_fails_in_order_harms_nobody(loop: list[Callable[[], None]], caplog: pytest.LogCaptureFixture) -> None:
+    _connection, events = made()
+
+    def broken() -> None:
+        raise RuntimeError("a defect")
+
+    done = threading.Event()
+    events.in_order(broken)
+    events.in_order(done.set)
+    assert done.wait(5)
+    assert "a defect" in caplog.text

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
+
+import pytest
 
 from vpcshim.com.events import Fired, Subscription, pump_waiting
 
@@ -64,3 +68,61 @@ def test_only_the_thread_that_subscribed_is_served_and_one_subscription_can_be_w
     other.start()
     other.join()
     assert (counts, mine.pump(), seen) == ([0], 1, [("mine", "late"), ("mine", "again")])
+
+
+def test_a_handler_that_ends_the_program_ends_neither_its_thread_nor_the_loop(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen: list[str] = []
+    both = threading.Event()
+
+    def leaves(fired: Fired) -> None:
+        seen.append(fired.name)
+        if len(seen) == 2:
+            both.set()
+        sys.exit(3)
+
+    one = Subscription(leaves, "leaves")
+    one.put(Fired("first"))
+    one.put(Fired("second"))
+    assert both.wait(10)
+    one.close()
+    assert seen == ["first", "second"]
+    assert "leaves cannot end the program" in caplog.text
+    # In the thread that pumps it does what it says.
+    pumped = Subscription(leaves, "leaves", pump=True)
+    pumped.put(Fired("third"))
+    with pytest.raises(SystemExit):
+        pump_waiting()
+    pumped.close()
+
+
+def test_one_that_closes_itself_is_called_no_more_and_its_thread_ends() -> None:
+    seen: list[str] = []
+
+    def once(fired: Fired) -> None:
+        seen.append(fired.name)
+        one.close()
+
+    one = Subscription(once, "closes itself")
+    for name in ("first", "second"):
+        one.put(Fired(name))
+    assert one._thread is not None
+    one._thread.join(10)
+    assert (one._thread.is_alive(), seen) == (False, ["first"])
+
+
+def test_one_that_blocks_is_waited_for_by_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    gate = threading.Event()
+
+    def waits(_fired: Fired) -> None:
+        gate.wait(20)
+
+    blocks = Subscription(waits, "blocks")
+    began = time.monotonic()
+    for number in range(5000):
+        blocks.put(Fired(f"event{number}"))
+    blocks.close()
+    assert time.monotonic() - began < 10
+    assert caplog.text.count("blocks is behind") == 3  # at 1000, 2000 and 4000
+    gate.set()

@@ -148,57 +148,126 @@ def test_a_name_is_the_latest() -> None:
 # -- states in between -----------------------------------------------------------------------------------------
 
 
-def test_a_task_is_told_before_its_end_and_after_what_was_before() -> None:
+def begins(web: Tracker, task: int, state: VMVMState) -> list[Any]:
+    return short(web.begins(task, state))
+
+
+def ends(web: Tracker, task: int, now: VMVMState = VMVMState.vmVMState_Invalid, *, well: bool = False) -> list[Any]:
+    return short(web.ends(task, lambda: now, well=well))
+
+
+def states(told: list[Any]) -> list[VMVMState]:
+    return [one for one in told if isinstance(one, VMVMState)]
+
+
+def test_a_task_is_told_when_it_begins_and_its_end_when_libvirt_tells_of_it() -> None:
     web = machine(OFF)
-    # All of this was done before libvirt's first event arrived.
-    for state in (ON, STOPPING, ON):
-        web.begins(state, START)
-    told = [*life(web, STARTED), *life(web, SUSPENDED), *life(web, STOPPED, 1), *life(web, STARTED)]
-    states = [one for one in told if isinstance(one, VMVMState)]
-    assert states == [ON, RUNNING, PAUSED, STOPPING, OFF, ON, RUNNING]
-
-
-def test_a_task_that_takes_long_is_told_when_a_moment_has_passed() -> None:
-    web = machine()
-    web.begins(SAVING, START)
-    assert START < web.due < START + 1
-    assert short(web.passes(START)) == []
-    assert short(web.passes(web.due)) == [SAVING]
-    assert web.due > START + 1e9
+    assert begins(web, 1, ON) == [ON]
+    assert life(web, RESUMED) == []  # QEMU's guests run before they count as started
+    assert states(life(web, STARTED)) == [RUNNING]
+    assert ends(web, 1, well=True) == []
+    assert begins(web, 2, SAVING) == [SAVING]
     assert life(web, SUSPENDED, now=SAVING) == []
-    assert life(web, STOPPED, 4, SAVED)[0] is SAVED
+    assert life(web, STOPPED, 4)[0] is SAVED
+    assert ends(web, 2, well=True) == []
 
 
-def test_what_was_before_a_task_that_was_told_is_not_told_any_more() -> None:
-    web = machine(PAUSED)
-    web.begins(STOPPING, START)
-    assert short(web.passes(START + 1)) == [STOPPING]
-    assert life(web, RESUMED) == []
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        ([(RESUMED, 0)], [RUNNING]),
+        ([(SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_RESTORED)], [PAUSED]),
+        ([], [RUNNING]),  # as the test driver does it
+        ([(RESUMED, 0), (SUSPENDED, 0)], [RUNNING, PAUSED]),
+    ],
+)
+def test_one_that_was_saved_while_it_was_paused_is_restored_paused(
+    after: list[tuple[int, int]], told: list[VMVMState]
+) -> None:
+    web = machine(SAVED)
+    assert begins(web, 1, RESTORING) == [RESTORING]
+    assert states(life(web, STARTED, libvirt.VIR_DOMAIN_EVENT_STARTED_RESTORED)) == []
+    found = [state for event in after for state in states(life(web, *event))]
+    assert found + ends(web, 1, OFF, well=True) == told
+
+
+def test_a_task_that_overlaps_another_is_told_after_the_end_of_that() -> None:
+    web = machine(OFF)
+    told = [begins(web, 1, ON), begins(web, 2, STOPPING), states(life(web, STARTED)), life(web, STOPPED, 1)[:1]]
+    assert told == [[ON], [], [RUNNING, STOPPING], [OFF]]
+    assert [ends(web, 1, well=True), ends(web, 2, well=True)] == [[], []]
+
+
+@pytest.mark.parametrize("first_to_end", [1, 2])
+def test_a_save_that_is_broken_off_by_the_end_of_the_machine(first_to_end: int) -> None:
+    web = machine()
+    assert begins(web, 1, SAVING) == [SAVING]
+    life(web, SUSPENDED)
+    assert begins(web, 2, STOPPING) == []
+    if first_to_end == 1:
+        assert ends(web, 1) == [STOPPING]
+        assert life(web, STOPPED, 1)[0] is OFF
+    else:
+        assert states(life(web, STOPPED, 1)) == [STOPPING, OFF]
+        assert ends(web, 1) == []
+    assert ends(web, 2, well=True) == []
+
+
+def test_a_task_that_another_made_needless() -> None:
+    web = machine()
+    assert begins(web, 1, STOPPING) == [STOPPING]
+    assert life(web, STOPPED, 4, SAVED)[0] is VMEventType.vmEvent_VirtualMachineStateSaved
+    assert ends(web, 1, SAVED) == [SAVED]
+
+
+@pytest.mark.parametrize(("now", "told"), [(OFF, OFF), (SAVED, SAVED), (RUNNING, OFF), (PAUSED, OFF)])
+def test_a_task_that_fails_leaves_what_was_and_not_what_was_done_since(now: VMVMState, told: VMVMState) -> None:
+    web = machine(OFF)
+    assert begins(web, 1, ON) == [ON]
+    assert ends(web, 1, now) == [told]
+
+
+def test_a_save_that_was_broken_off_goes_on_as_it_was() -> None:
+    web = machine()
+    assert begins(web, 1, SAVING) == [SAVING]
+    assert [*life(web, SUSPENDED), *life(web, RESUMED)] == []
+    assert ends(web, 1) == [RUNNING]
+    life(web, SUSPENDED, now=PAUSED)
+    assert [begins(web, 2, SAVING), ends(web, 2)] == [[SAVING], [PAUSED]]
+
+
+def test_a_task_that_did_well_without_an_event_of_it() -> None:
+    web = machine(OFF)
+    assert [begins(web, 1, ON), ends(web, 1, RUNNING, well=True)] == [[ON], [RUNNING]]
+    assert [begins(web, 2, STOPPING), ends(web, 2, well=True)] == [[STOPPING], [RUNNING]], "nobody answered"
+    merging = VMVMState.vmVMState_MergingDrives
+    off = machine(OFF)
+    assert [begins(off, 3, merging), ends(off, 3, RUNNING, well=True)] == [[merging], [OFF]]
+
+
+def test_a_task_that_began_before_somebody_listened() -> None:
+    web = machine(ON)
+    assert ends(web, 1, RUNNING, well=True) == []
+    assert states(life(web, STARTED)) == [RUNNING]
+
+
+def test_tasks_are_over_when_the_connection_was_lost() -> None:
+    web = machine(OFF)
+    begins(web, 1, ON)
+    begins(web, 2, STOPPING)
+    assert short(web.settles(RUNNING, START)) == [RUNNING]
+    assert [ends(web, 1, RUNNING, well=True), ends(web, 2, OFF)] == [[], []]
     assert life(web, STOPPED, 1)[0] is OFF
 
 
-def test_a_task_waits_for_the_end_of_the_one_before_it_however_late_that_is_told() -> None:
-    web = machine(OFF)
-    web.begins(ON, START)
-    assert short(web.passes(START + 1)) == [ON]
-    web.begins(STOPPING, START + 1)
-    assert short(web.passes(START + 9)) == []
-    told = life(web, STARTED)
-    assert [one for one in told if isinstance(one, VMVMState)] == [RUNNING]
-    assert short(web.passes(web.due)) == [STOPPING]
-    assert life(web, STOPPED, 1)[0] is OFF
+def test_a_saved_state_that_was_discarded() -> None:
+    web = machine(SAVED)
+    assert short(web.lost_its_saved_state()) == [OFF]
+    assert short(web.lost_its_saved_state()) == []
+    assert short(machine(RUNNING).lost_its_saved_state()) == []
 
 
-def test_a_task_that_fails_is_told_and_what_the_state_is_then() -> None:
-    web = machine(OFF)
-    web.begins(ON, START)
-    assert short(web.settles(OFF, START + 1)) == [ON, OFF]
-    web.begins(ON, START + 2)
-    assert short(web.passes(START + 3)) == [ON]
-    assert short(web.settles(OFF, START + 4)) == [OFF]
-
-
-def test_a_save_that_was_broken_off_goes_on_running() -> None:
+def test_a_save_by_another_process_that_was_broken_off_goes_on_running() -> None:
     web = machine()
     assert life(web, SUSPENDED, now=SAVING) == [SAVING]
     assert life(web, SUSPENDED, now=RUNNING) == []
@@ -206,36 +275,33 @@ def test_a_save_that_was_broken_off_goes_on_running() -> None:
     assert life(web, SUSPENDED, now=PAUSED) == [PAUSED]
 
 
-@given(st.lists(st.sampled_from(["start", "suspend", "resume", "stop", "save", "on", "off", "time", "fail"])))
-def test_no_state_is_told_twice_in_a_row_whatever_comes(steps: list[str]) -> None:
+_STEPS = ["start", "suspend", "resume", "stop", "saved", "save", "on", "off", "merge", "well", "fail", "census"]
+
+
+@given(st.lists(st.sampled_from(_STEPS)))
+def test_no_state_is_told_twice_in_a_row_and_none_in_between_outlives_its_task(steps: list[str]) -> None:
     web = machine(OFF)
-    clock = itertools.count(int(START))
-    states = [OFF]
-    for step in steps:
-        now = next(clock)
-        told: list[Any] = []
+    numbers = itertools.count()
+    tasks: list[int] = []
+    told: list[Any] = [OFF]
+    begun = {"save": SAVING, "on": ON, "off": STOPPING, "merge": VMVMState.vmVMState_MergingDrives}
+    libvirts = {"start": (STARTED, 0), "suspend": (SUSPENDED, 0), "resume": (RESUMED, 0), "stop": (STOPPED, 1)}
+    for step in [*steps, *["fail"] * len(steps)]:
         match step:
-            case "start":
-                told = life(web, STARTED)
-            case "suspend":
-                told = life(web, SUSPENDED, now=PAUSED)
-            case "resume":
-                told = life(web, RESUMED)
-            case "stop":
-                told = life(web, STOPPED, 1)
-            case "save":
-                web.begins(SAVING, now)
-            case "on":
-                web.begins(ON, now)
-            case "off":
-                web.begins(STOPPING, now)
-            case "time":
-                told = short(web.passes(now))
-            case "fail":
-                told = short(web.settles(RUNNING, START))
-        states += [one for one in told if isinstance(one, VMVMState)]
-    assert all(one is not other for one, other in itertools.pairwise(states))
-    assert states[-1] is web.state
+            case "well" | "fail" if tasks:
+                told += ends(web, tasks.pop(0), OFF, well=step == "well")
+            case "census":
+                told += short(web.settles(RUNNING, START))
+            case "saved":
+                told += life(web, STOPPED, 4, SAVED)
+            case _ if step in begun:
+                tasks.append(next(numbers))
+                told += begins(web, tasks[-1], begun[step])
+            case _ if step in libvirts:
+                told += life(web, *libvirts[step], now=PAUSED)
+    assert all(one is not other for one, other in itertools.pairwise(states(told)))
+    assert states(told)[-1] is web.state
+    assert web.state in (OFF, SAVED, RUNNING, PAUSED)
 
 
 # -- what happens ----------------------------------------------------------------------------------------------

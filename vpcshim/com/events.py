@@ -161,7 +161,10 @@ class Subscription:
         while (queued := self._queue.get()) is not None:
             if self._closed:
                 return
-            self._tell(queued[1])
+            try:
+                self._tell(queued[1])
+            except BaseException as error:  # noqa: BLE001 - sys.exit() would end the thread and nothing else
+                logger.error("%s cannot end the program from a thread of its own: %r", self.label, error)
             del queued
 
     def _tell(self, fired: Fired) -> None:

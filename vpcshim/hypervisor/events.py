@@ -8,6 +8,7 @@ Sources: virConnectDomainEventRegisterAny, virDomainEventID (libvirt-domain).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -23,9 +24,16 @@ import libvirt
 
 from vpcshim.hypervisor import eventloop
 from vpcshim.hypervisor.connection import Connection
-from vpcshim.hypervisor.errors import ConnectionLost, classify
+from vpcshim.hypervisor.errors import ConnectionLost, HypervisorError, classify
 
 logger = logging.getLogger(__name__)
+
+# How many calls one after the other it takes until the daemon has sent the events of what was done before the
+# first: it takes them out of its queue and writes them in different turns of its loop, and there may be a second
+# daemon in between (virtproxyd).
+_ECHOES = 4
+# For how long an event loop that is late is waited for (seconds).
+_PATIENCE = 5.0
 
 
 class Kind(Enum):
@@ -80,6 +88,8 @@ class Event:
 
 
 Listener = Callable[[Event], None]
+# What is taken out of the queue of events: None ends it, and a call is made in its turn.
+_Item = Event | Callable[[], None] | None
 
 
 class Events:
@@ -90,7 +100,7 @@ class Events:
         self._listeners: list[Listener] = []
         self._watchers: list[Listener] = []
         self._more = False
-        self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._first: list[Callable[[str | None], None]] = []
         # What each connection that they come over lacks: for a moment there may be two, in any order.
         self._changed = threading.Condition()
@@ -175,6 +185,37 @@ class Events:
 
         return end
 
+    def in_order(self, call: Callable[[], None]) -> None:
+        """Have `call` made in the listeners' thread: after them for every event of what was done before now.
+
+        libvirt tells of an event when it gets to it, which may be long after the call that made it was answered.
+        What comes in between is waited for here: a few round trips, and a few turns of the event loop. After the
+        return the place of `call` among the events is certain, and any event of what is done then comes later.
+        Without a connection or a loop there are no events to wait for.
+        """
+        waiting = [call]
+
+        def put() -> None:
+            with contextlib.suppress(IndexError):
+                self._queue.put(waiting.pop())
+            placed.set()
+
+        placed = threading.Event()
+        if not (self._was_answered() and eventloop.has_turned(put) and placed.wait(_PATIENCE)):
+            put()
+
+    def _was_answered(self) -> bool:
+        if not self._sources:
+            return False
+        try:
+            with self._connection.calls() as connect:
+                for _ in range(_ECHOES):
+                    connect.getLibVersion()
+        except HypervisorError as error:
+            logger.debug("events may be out of order: %s", error)
+            return False
+        return True
+
     def _register_extra(self, connect: libvirt.virConnect) -> Callable[[], None]:
         return _undoing(connect, self._ask(connect, Extra)[0])
 
@@ -239,7 +280,7 @@ def _undoing(connect: libvirt.virConnect, ids: list[int]) -> Callable[[], None]:
 
 
 def _callback(
-    events: queue.SimpleQueue[Event | None], first: list[Callable[[str | None], None]], kind: Kind | Extra
+    events: queue.SimpleQueue[_Item], first: list[Callable[[str | None], None]], kind: Kind | Extra
 ) -> Callable[..., None]:
     def arrived(_connect: libvirt.virConnect, domain: libvirt.virDomain, *details: Any) -> None:
         uuid = domain.UUIDString()
@@ -250,11 +291,18 @@ def _callback(
     return arrived
 
 
-def _deliver(events: queue.SimpleQueue[Event | None], listeners: list[Listener], watchers: list[Listener]) -> None:
-    while (event := events.get()) is not None:
-        told = (*listeners, *watchers) if isinstance(event.kind, Kind) else tuple(watchers)
-        for listener in told:
-            try:
-                listener(event)
-            except Exception:
-                logger.exception("a listener to libvirt's events failed on %s", event)
+def _deliver(events: queue.SimpleQueue[_Item], listeners: list[Listener], watchers: list[Listener]) -> None:
+    while (item := events.get()) is not None:
+        if isinstance(item, Event):
+            for listener in (*listeners, *watchers) if isinstance(item.kind, Kind) else tuple(watchers):
+                _guarded(item, listener, item)
+        else:
+            _guarded(item, item)
+        del item  # it may hold a good deal
+
+
+def _guarded(item: object, listener: Callable[..., None], *args: Event) -> None:
+    try:
+        listener(*args)
+    except Exception:
+        logger.exception("a listener to libvirt's events failed on %s", item)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from vpcshim.hypervisor import forks
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Reading
 from vpcshim.hypervisor.cpu import CpuSampler
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 # is (None: removed).
 ConfigurationListener = Callable[[str, str, Value | None], None]
 
-_lock = threading.Lock()
+_lock = forks.lock()
 _servers: weakref.WeakValueDictionary[tuple[str | None, float], Server] = weakref.WeakValueDictionary()
 
 
@@ -59,7 +59,7 @@ class Server:
         self.nics = NicReader(self.connection, self.layouts)
         UndoWatch(self)
         self._sweeper = Sweeper(self.connection, self.layouts, self.nics)
-        self._sweep_lock = threading.Lock()
+        self._sweep_lock = forks.lock()
         self._last = Swept(float("-inf"), {})
         me = weakref.ref(self)
 
@@ -73,6 +73,7 @@ class Server:
         self.cpu.start()
         self.since = time.monotonic()
         self._configuration_listeners: list[ConfigurationListener] = []
+        self._discard_listeners: list[Callable[[str], None]] = []
 
     def on_configuration_changed(self, listener: ConfigurationListener) -> Callable[[], None]:
         """Tell `listener` of every configuration value that this process changes from now on.
@@ -93,6 +94,20 @@ class Server:
                 listener(uuid, key, value)
             except Exception:
                 logger.exception("a listener to changed configuration values failed on %s", key)
+
+    def on_saved_state_discarded(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        """Tell `listener` of every machine, by its UUID, whose saved state this process discards from now on.
+
+        Returns:
+            What ends it.
+        """
+        self._discard_listeners.append(listener)
+        return lambda: self._discard_listeners.remove(listener)
+
+    def saved_state_discarded(self, uuid: str) -> None:
+        """Tell the listeners that a machine has no saved state any more: libvirt has no event of it."""
+        for listener in tuple(self._discard_listeners):
+            listener(uuid)
 
     def network(self, uuid: str, freshness: float = 0.0) -> Reading | None:
         """What the NICs of one machine answer, None when it is off; at most `freshness` seconds old.

@@ -127,12 +127,20 @@ class Work:
             raise
 
     def lost(self, why: str) -> None:
-        """End it as failed, where there is no thread for it (in a forked child)."""
+        """End it as failed: there is no thread for it."""
+        self.failure = Failure(HRESULT.E_UNEXPECTED, why)
+        self._ended.set()
+
+    def forked(self) -> None:
+        """In a forked child: what goes on, goes on in the parent."""
+        over = self.ended
         # Whoever held them at the fork holds them for good.
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self.failure = Failure(HRESULT.E_UNEXPECTED, why)
-        self._ended.set()
+        if over:
+            self._ended.set()
+        else:
+            self.lost(f"{self.description} goes on in the process that this one was forked from")
 
     def _go(
         self,
@@ -189,7 +197,9 @@ class Works:
         _everywhere.add(self)
 
     def watch(self, watcher: Callable[[Work, bool], None]) -> Callable[[], None]:
-        """Call `watcher` with every operation before it begins, and with True when it is over; it has to be quick.
+        """Call `watcher` with every operation before it does anything, and with True when it has done all.
+
+        It is called in the operation's thread, and what it takes to put things in order holds up nobody else.
 
         Returns:
             What ends it.
@@ -214,7 +224,6 @@ class Works:
             for known in over[: max(0, len(over) - self._KEPT)]:
                 self._all.remove(known)
             self._all.append(work)
-        self._tell(work, False)
 
         def finished(work: Work) -> None:
             try:
@@ -233,7 +242,6 @@ class Works:
         except BaseException as error:  # the process may have no more threads: then it did not begin
             work.lost(f"{work.description} could not begin: {error}")
             self.forget(work)
-            self._tell(work, True)
             raise
         return work
 
@@ -242,12 +250,15 @@ class Works:
         """Wait until it is the operation's turn, and let it run."""
         if work.at_once:
             with self._during():
+                self._tell(work, False)
                 yield
             return
         while not self._turns.acquire(timeout=_TURN):
             work.heed_cancel()
         try:
             with self._during():
+                work.heed_cancel()
+                self._tell(work, False)
                 yield
         finally:
             self._turns.release()
@@ -280,12 +291,11 @@ class Works:
             work.wait(max(0.0, deadline - time.monotonic()))
 
     def _forked(self) -> None:
-        """In a forked child: what goes on, goes on in the parent."""
+        """In a forked child: none goes on there."""
         self._lock = threading.Lock()
         self._turns = threading.Semaphore(_AT_A_TIME)
         for work in self._all:
-            if not work.ended:
-                work.lost(f"{work.description} goes on in the process that this one was forked from")
+            work.forked()
 
 
 _everywhere: weakref.WeakSet[Works] = weakref.WeakSet()

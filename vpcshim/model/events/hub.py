@@ -94,7 +94,7 @@ class Hub:
         self._retry_at = math.inf
         self._pause = _SOON
         self._look_at = math.inf
-        put, pid = self._queue.put, os.getpid()
+        put, in_order, pid = self._queue.put, server.events.in_order, os.getpid()
 
         def on_event(event: Event) -> None:
             if os.getpid() == pid:  # a forked child has no thread that would take it out again
@@ -102,8 +102,12 @@ class Hub:
 
         def on_work(work: Work, ended: bool) -> None:
             state = work.state  # as it is now: on its way an operation may show another
-            if work.uuid is not None and state is not None:
-                put(lambda hub: hub._on_work(work, state, ended))
+            if work.uuid is not None and state is not None and os.getpid() == pid:
+                in_order(lambda: put(lambda hub: hub._on_work(work, state, ended)))
+
+        def on_discard(uuid: str) -> None:
+            if os.getpid() == pid:
+                in_order(lambda: put(lambda hub: hub._on_discard(uuid)))
 
         def on_value(uuid: str, key: str, value: Value | None) -> None:
             put(lambda hub: hub._on_value(uuid, key, value))
@@ -112,6 +116,7 @@ class Hub:
             server.events.watch(on_event),
             server.works.watch(on_work),
             server.on_configuration_changed(on_value),
+            server.on_saved_state_discarded(on_discard),
         )
         weakref.finalize(self, _end, put, ends)
         threading.Thread(
@@ -134,7 +139,8 @@ class Hub:
             text = f"{connection.label} tells of no events: {missing}"
             raise Failure(HRESULT.E_NOTIMPL, text)
         advice = _Advice(listener)
-        self._queue.put(lambda hub: hub._take_in(advice))
+        put = self._queue.put
+        self._server.events.in_order(lambda: put(lambda hub: hub._take_in(advice)))
         if not advice.done.wait(connection.timeout + _PATIENCE):
             self._queue.put(lambda hub: hub._let_go(listener))
             raise HypervisorError(f"{connection.label} did not answer in time")
@@ -266,15 +272,15 @@ class Hub:
         tracker = self._trackers.get(work.uuid or "")
         if tracker is None:
             return
-        at = time.monotonic()
-        if not ended:
-            tracker.begins(state, at)
-            return
-        with self._about(tracker, "its state cannot be asked for"):
-            if work.failure is None:
-                self._tell(tracker.ends(state, at, lambda: self._ask(tracker.uuid)))
-            else:
-                self._tell(tracker.settles(self._ask(tracker.uuid), at))
+        if ended:
+            self._tell(tracker.ends(work.id, lambda: self._by_now(tracker.uuid), well=work.failure is None))
+        else:
+            self._tell(tracker.begins(work.id, state))
+
+    def _on_discard(self, uuid: str) -> None:
+        tracker = self._trackers.get(uuid)
+        if tracker is not None:
+            self._tell(tracker.lost_its_saved_state())
 
     def _on_value(self, uuid: str, key: str, value: Value | None) -> None:
         tracker = self._trackers.get(uuid)

@@ -29,7 +29,8 @@ class VirtualMachineEvents(
     def OnStateChange(self, virtualMachineState: int) -> None:
         """The machine's VMVMState is another one now; never twice the same in a row.
 
-        Of the states in between, TurningOn and Restoring are those of this process's own tasks.
+        Of the states in between, TurningOn and Restoring are those of this process's own tasks; and libvirt tells
+        nobody of a saved state that another process discards: the machine is TurnedOff without a word.
         """
 
     @event(vs=2, vpc=2)

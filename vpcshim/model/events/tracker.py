@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import libvirt
@@ -27,12 +26,10 @@ _ONE_RESET = 0.5
 # that is restarted is back sooner, and a guest that reboots has been reset by then.
 HEARTBEAT = 10.0
 
-# How long libvirt's events of what was before a task may be on their way (seconds). A busy host is late with them,
-# and what comes after the task was told has to be left out.
-_MOMENT = 0.3
-
 _RUNNING, _PAUSED = VMVMState.vmVMState_Running, VMVMState.vmVMState_Paused
 _OFF, _SAVED = VMVMState.vmVMState_TurnedOff, VMVMState.vmVMState_Saved
+_SAVING, _TURNING_OFF = VMVMState.vmVMState_Saving, VMVMState.vmVMState_TurningOff
+_TURNING_ON, _RESTORING = VMVMState.vmVMState_TurningOn, VMVMState.vmVMState_Restoring
 
 
 class Told(NamedTuple):
@@ -56,13 +53,11 @@ class Told(NamedTuple):
     drive: str = ""
 
 
-@dataclass
-class _Task:
+class _Task(NamedTuple):
     """A task of this process that puts the machine into a state in between, until libvirt tells of its end."""
 
+    id: int
     state: VMVMState
-    due: float  # on the monotonic clock
-    told: bool = False
 
 
 class Tracker:
@@ -83,6 +78,7 @@ class Tracker:
         self.since = since
         self.values: Mapping[str, Value] | None = None
         self.media: Mapping[str, Medium] | None = None
+        self._known = state  # by libvirt's events alone, whatever our tasks show
         self._tasks: list[_Task] = []
         self._saving = False
         self._crashed = False
@@ -132,21 +128,23 @@ class Tracker:
         match what:
             case libvirt.VIR_DOMAIN_EVENT_STARTED:
                 self._saving = self._crashed = self._full = False
-                yield from self._comes_to(_RUNNING, of=_STARTING)
+                # One that was saved while it was paused is paused again: that, or that it resumes, comes next.
+                yield from self._comes_to(_RUNNING, of=(_TURNING_ON,))
                 yield from self._starts_script(_STARTED.get(detail))
             case libvirt.VIR_DOMAIN_EVENT_RESUMED:
                 self._saving = self._full = False
-                yield from self._comes_to(_RUNNING)
+                yield from self._comes_to(_RUNNING, of=(_RESTORING,))
             case libvirt.VIR_DOMAIN_EVENT_SUSPENDED | libvirt.VIR_DOMAIN_EVENT_PMSUSPENDED:
-                # It may be a step of a save, by another process as well.
-                self._saving = self._saving or state() is VMVMState.vmVMState_Saving
-                yield from self._saves() if self._saving else self._comes_to(_PAUSED)
+                # It may be a step of a save by another process.
+                self._saving = self._saving or (not self._tasks and state() is _SAVING)
+                restored = detail == libvirt.VIR_DOMAIN_EVENT_SUSPENDED_RESTORED
+                yield from self._comes_to(_SAVING if self._saving else _PAUSED, (_RESTORING,) if restored else ())
             case libvirt.VIR_DOMAIN_EVENT_SHUTDOWN:
                 # By the host it is the signal that turns its process off, which was nobody's request to the guest.
                 if detail != libvirt.VIR_DOMAIN_EVENT_SHUTDOWN_HOST:
                     yield self._told("OnRequestShutdown")
                     yield self._told("OnGuestShutdown")
-                yield from self._comes_to(VMVMState.vmVMState_TurningOff)
+                yield from self._comes_to(_TURNING_OFF)
             case libvirt.VIR_DOMAIN_EVENT_CRASHED if detail == libvirt.VIR_DOMAIN_EVENT_CRASHED_CRASHLOADED:
                 yield self._no_heartbeat()
             case libvirt.VIR_DOMAIN_EVENT_CRASHED:
@@ -162,10 +160,9 @@ class Tracker:
         elif detail == libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED:
             yield self._no_heartbeat()
         # Into a file of somebody's own it is off; by now it may have been restored already.
-        kept = detail == libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED and (
-            any(task.state is VMVMState.vmVMState_Saving for task in self._tasks) or state() is not _OFF
-        )
-        yield from self._comes_to(_SAVED if kept else _OFF, of=_STOPPING)
+        saved = detail == libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED
+        kept = saved and (any(task.state is _SAVING for task in self._tasks) or state() is not _OFF)
+        yield from self._comes_to(_SAVED if kept else _OFF, of=(_SAVING if saved else _TURNING_OFF,))
         script = VMEventType.vmEvent_VirtualMachineStateSaved if kept else _STOPPED.get(detail)
         yield from self._starts_script(script)
 
@@ -194,61 +191,75 @@ class Tracker:
             self.state = state
             yield self._told("OnStateChange", (state,))
 
-    def begins(self, state: VMVMState, now: float) -> None:
+    def begins(self, task: int, state: VMVMState) -> Iterator[Told]:
         """A task of this process is about to put it into that state in between.
 
-        libvirt's events of what was before may still be on their way: it is told a moment later, or as soon as
-        libvirt tells what became of it.
+        Every event of what was before has been given to `on`. When another task has put it into such a state, the
+        end of that comes first.
         """
-        self._tasks.append(_Task(state, now + _MOMENT))
+        self._tasks.append(_Task(task, state))
+        yield from self._next_task()
 
-    def ends(self, state: VMVMState, since: float, ask: Callable[[], VMVMState]) -> Iterator[Told]:
-        """A task of this process that had put it into that state ended well.
+    def ends(self, task: int, ask: Callable[[], VMVMState], *, well: bool) -> Iterator[Told]:
+        """That task is over, and every event of what it did has been given to `on`.
 
-        Of those that start and stop it libvirt tells; of others it does not: its state is asked for, at `since`.
+        Args:
+            task: Its number.
+            ask: The machine's state by now, Invalid where nobody answers. It may be that of what was done since, so
+                only what no event tells is taken from it.
+            well: Whether it ended well.
         """
-        if state not in (*_STARTING, *_STOPPING):
-            yield from self.settles(ask(), since)
+        ended = next((known for known in self._tasks if known.id == task), None)
+        if ended is None:
+            return
+        self._tasks.remove(ended)
+        self._saving = False
+        if self._tasks:
+            yield from self._next_task()
+            return
+        off = self._known in (_OFF, _SAVED)
+        missed = well and ended.state in ((_TURNING_ON, _RESTORING) if off else (_SAVING, _TURNING_OFF))
+        if missed or off:
+            now = ask()
+            if now in (_OFF, _SAVED) or (missed and now is not VMVMState.vmVMState_Invalid):
+                self._known = now
+        yield from self.is_now(self._known)
+
+    def lost_its_saved_state(self) -> Iterator[Told]:
+        """Its saved state was discarded, of which libvirt tells nobody; earlier events as in `begins`."""
+        if self._known is _SAVED:
+            yield from self._comes_to(_OFF)
+
+    def _next_task(self) -> Iterator[Told]:
+        for task in self._tasks[:1]:
+            yield from self.is_now(task.state)
 
     def _comes_to(self, state: VMVMState, of: tuple[VMVMState, ...] = ()) -> Iterator[Told]:
         """libvirt says that it is in that state now, which ends a task that had put it into one `of` those."""
+        self._known = state
         ended = next((place for place, task in enumerate(self._tasks, 1) if task.state in of), 0)
-        for task in self._tasks[:ended]:
-            if not task.told:
-                yield from self.is_now(task.state)
-        del self._tasks[:ended]
-        if not (self._tasks and self._tasks[0].told):  # else it is of before that task
+        for _ in range(ended):
+            yield from self._next_task()
+            del self._tasks[0]
+        if not self._tasks or ended:  # else it is a step of what a task does, or will be asked for at its end
             yield from self.is_now(state)
-
-    def _saves(self) -> Iterator[Told]:
-        for task in self._tasks:
-            if task.state is VMVMState.vmVMState_Saving:
-                task.told = True
-        yield from self.is_now(VMVMState.vmVMState_Saving)
+        yield from self._next_task()
 
     def settles(self, state: VMVMState, since: float) -> Iterator[Told]:
-        """Its state was asked for, at `since`: after a task that failed, or when events may have been missed."""
-        for task in self._tasks:
-            if not task.told:
-                yield from self.is_now(task.state)
+        """Its state was asked for, at `since`, when events may have been missed."""
         self._tasks.clear()
         self._saving = False
+        self._known = state
         self.since = since
         yield from self.is_now(state)
 
     @property
     def due(self) -> float:
         """When `passes` may have something to tell, on the monotonic clock; infinity for never."""
-        waiting = [task.due for task in self._tasks[:1] if not task.told]
-        return min((*waiting, math.inf if self._silent_since is None else self._silent_since + HEARTBEAT))
+        return math.inf if self._silent_since is None else self._silent_since + HEARTBEAT
 
     def passes(self, now: float) -> Iterator[Told]:
         """Time has passed."""
-        # Of the first alone: what libvirt says of its end comes before the next one, however late it is.
-        for task in self._tasks[:1]:
-            if not task.told and task.due <= now:
-                task.told = True
-                yield from self.is_now(task.state)
         if self._silent_since is not None and self._silent_since + HEARTBEAT <= now:
             self._silent_since = None
             if self.state is _RUNNING:
@@ -308,9 +319,6 @@ class Tracker:
         return Told(self.uuid, self.name, event, args, script, drive)
 
 
-# The states in between that libvirt's STARTED and STOPPED end.
-_STARTING = (VMVMState.vmVMState_TurningOn, VMVMState.vmVMState_Restoring)
-_STOPPING = (VMVMState.vmVMState_Saving, VMVMState.vmVMState_TurningOff)
 _STARTED = {
     libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED: VMEventType.vmEvent_VirtualMachineLaunched,
     libvirt.VIR_DOMAIN_EVENT_STARTED_RESTORED: VMEventType.vmEvent_VirtualMachineStateRestored,
