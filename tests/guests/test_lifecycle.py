@@ -170,6 +170,30 @@ def test_what_is_refused_while_a_machine_is_being_saved(slow_guest: Guest) -> No
     assert (task.Result, vm.State) == (VMTaskResult.vmTaskResult_Success, SAVED)
 
 
+def test_another_process_sees_that_a_paused_machine_is_being_saved(guest_factory: GuestFactory) -> None:
+    guest = slow.slow_guest(guest_factory, 1)  # a whole process comes and goes meanwhile
+    vm = machine_of(guest)
+    done(vm, "Pause")
+    with watched(guest) as seen:
+        task = vm.Save()
+        command = [sys.executable, "-c", RESUMES, PrivateLibvirtd.uri, guest.name]
+        refused = subprocess.run(command, capture_output=True, text=True, cwd=HOME, timeout=60)
+        assert not task.IsComplete
+        assert (refused.stdout, refused.stderr) == (f"{guest.name} is being saved\n", "")
+        task.Cancel()
+        task.WaitForCompletion(-1)
+    assert seen == [PAUSED, SAVING, PAUSED]
+
+
+RESUMES = """
+import sys, vpcshim
+try:
+    vpcshim.CreateObject("VirtualServer.Application", sys.argv[1]).FindVirtualMachine(sys.argv[2]).Resume()
+except vpcshim.ComError as error:
+    print(error.description.partition(":")[0])
+"""
+
+
 def test_what_is_refused_while_a_machine_is_being_restored(slow_guest: Guest) -> None:
     vm = machine_of(slow_guest)
     done(vm, "Save")

@@ -202,9 +202,10 @@ class Guest:
         The line is kept as long as it lasts: QEMU forgets what it has not read yet when its client hangs up.
         """
         deadline = time.monotonic() + timeout
+        patience = 0.25
         while True:
             try:
-                answer = self.run("cat /proc/sys/kernel/random/boot_id", timeout=0.25)
+                answer = self.run("cat /proc/sys/kernel/random/boot_id", timeout=patience)
                 self.boot_id = answer.output.strip()
                 return
             except (TimeoutError, OSError) as error:
@@ -212,6 +213,7 @@ class Guest:
                     raise AssertionError(
                         f"guest {self.name} did not answer within {timeout:g} s: {error}\n{self.console()}"
                     ) from error
+                patience *= 1.25  # on a busy host a shell may take longer, and nobody hears the answer to the last
                 time.sleep(0.01)
 
     def wait_reboot(self, timeout: float = BOOT_SECONDS) -> None:

@@ -123,6 +123,13 @@ def test_what_is_refused_stops_no_other(node: Node, command: str, name: str, why
     assert out.startswith(f"{other}: ")
 
 
+def test_a_refusal_names_the_machine_whose_name_is_part_of_any_text(vpcshim_node: NodeBuilder) -> None:
+    _, errors = run(vpcshim_node(Machine("a", transient=True), Machine("web")).uri, "save", "a", "web", code=1)
+    (refusal,) = errors.splitlines()
+    assert refusal.startswith("vpcshim: a: ")
+    assert "transient" in refusal
+
+
 def test_an_unknown_name_does_nothing_at_all(node: Node) -> None:
     out, errors = run(node.uri, "stop", "web01", "nobody", "noone", code=2)
     assert out == ""
@@ -153,10 +160,13 @@ def test_wrong_usage(node: Node, arguments: tuple[str, ...]) -> None:
     assert run(node.uri, *arguments, code=2)[0] == ""
 
 
-@pytest.mark.parametrize("command", ["start", "stop", "save", "pause", "resume", "reset"])
-def test_each_has_help(node: Node, command: str) -> None:
+@pytest.mark.parametrize("command", ["list", "start", "stop", "save", "pause", "resume", "reset"])
+def test_each_has_help_without_what_is_of_counters_alone(node: Node, command: str) -> None:
     out, _ = run(node.uri, command, "--help")
     assert "Exit codes:" in out
+    assert "--timeout" in out
+    assert "counters" not in out
+    assert "no such option" in run(node.uri, command, "--raw-counters", "web01", code=2)[1].lower()
     if command == "stop":
         assert "The guest is not shut down" in out
 

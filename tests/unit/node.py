@@ -100,6 +100,9 @@ class Handle:
     def state(self) -> list[int]:
         return [self._machine.state, 0]
 
+    def jobStats(self) -> dict[str, int]:
+        return {"type": libvirt.VIR_DOMAIN_JOB_NONE}
+
     def interfaceStats(self, device: str) -> list[int]:
         received, sent = answered(self._machine.nics[device])
         return [received, 0, 0, 0, sent, 0, 0, 0]

@@ -8,7 +8,9 @@ import libvirt
 import pytest
 
 from tests.unit.fakes import answered, libvirt_error
+from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import jobs
+from vpcshim.model.machine.state import state_of
 
 SAVE, START, MIGRATION = (
     libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE,
@@ -40,6 +42,9 @@ class FakeDomain:
     def resume(self) -> Any:
         self.asked.append("resume")
         return answered(self.acts)
+
+    def hasManagedSaveImage(self) -> bool:
+        return False
 
 
 def stats(total: int, remaining: int, operation: int = SAVE) -> dict[str, int]:
@@ -132,3 +137,37 @@ def test_a_full_disk() -> None:
     )
     assert jobs.is_disk_full(libvirt_error(libvirt.VIR_ERR_OPERATION_FAILED, message=text))
     assert not jobs.is_disk_full(OFF)
+
+
+# -- a paused domain, which is being saved or not -------------------------------------------------------------
+
+PAUSED = libvirt.VIR_DOMAIN_PAUSED
+BY_USER, FOR_SAVE = libvirt.VIR_DOMAIN_PAUSED_USER, libvirt.VIR_DOMAIN_PAUSED_SAVE
+BUSY = libvirt_error(libvirt.VIR_ERR_OPERATION_TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    ("reason", "found", "state"),
+    [
+        pytest.param(BY_USER, {"type": 0}, VMVMState.vmVMState_Paused, id="paused"),
+        pytest.param(BY_USER, stats(10, 5), VMVMState.vmVMState_Saving, id="paused, and being saved"),
+        pytest.param(BY_USER, stats(10, 5, MIGRATION), VMVMState.vmVMState_Paused, id="another job"),
+        pytest.param(FOR_SAVE, stats(10, 5), VMVMState.vmVMState_Saving, id="being saved"),
+        pytest.param(FOR_SAVE, {"type": 0}, VMVMState.vmVMState_Paused, id="left by a save that failed"),
+        *[pytest.param(BY_USER, refusal, VMVMState.vmVMState_Paused) for refusal in (BUSY, OFF, UNSUPPORTED)],
+        *[pytest.param(FOR_SAVE, refusal, VMVMState.vmVMState_Saving) for refusal in (BUSY, OFF, UNSUPPORTED)],
+    ],
+)
+def test_the_job_tells_whether_a_paused_machine_is_being_saved(reason: int, found: Any, state: VMVMState) -> None:
+    assert state_of(FakeDomain(found, (PAUSED, reason))) is state
+
+
+def test_a_dead_connection_is_no_state() -> None:
+    with pytest.raises(libvirt.libvirtError):
+        state_of(FakeDomain(DEAD, (PAUSED, BY_USER)))
+
+
+def test_nobody_asks_for_the_job_of_a_machine_that_is_not_paused() -> None:
+    assert state_of(FakeDomain(DEAD, (libvirt.VIR_DOMAIN_RUNNING, 1))) is VMVMState.vmVMState_Running
+    starts = FakeDomain(DEAD, (PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP))
+    assert state_of(starts) is VMVMState.vmVMState_TurningOn  # libvirt would answer when that is over

@@ -16,6 +16,11 @@ def complain(text: str) -> None:
     click.echo(f"vpcshim: {one_line(text)}", err=True)
 
 
+def unreachable(host: str, why: str) -> str:
+    """What is said of a server that cannot be asked: which one, why, and who knows what to do about it."""
+    return f"{why if host in why else f'{host}: {why}'} (`vpcshim doctor` says what to do about it)"
+
+
 class Refused(click.ClickException):
     """The command cannot be run as it was asked for."""
 

@@ -10,9 +10,9 @@ import click
 
 from vpcshim.cli.accountant import is_dumb, unknown_machines
 from vpcshim.cli.columns import Column, find
-from vpcshim.cli.errors import complain
+from vpcshim.cli.errors import complain, unreachable
 from vpcshim.cli.logs import silence_libvirt
-from vpcshim.cli.settings import Settings, connection_options
+from vpcshim.cli.settings import Settings, server_options
 from vpcshim.cli.text import aligned, one_line
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _UNKNOWN = "unknown"
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@connection_options
+@server_options
 def command(settings: Settings, names: tuple[str, ...], as_json: bool, as_csv: bool) -> int:
     """List the machines: their states, for how long they are up, and their UUIDs.
 
@@ -93,8 +93,7 @@ def _print(reports: Sequence[Report], uptime: Column, *, as_json: bool, as_csv: 
         print(aligned([title.upper() for title in header], lines, left=len(header)), end="")
     for report in reports:
         if report.failure is not None:
-            text = report.failure.description
-            complain(text if report.host in text else f"{report.host}: {text}")
+            complain(unreachable(report.host, report.failure.description))
         for row in report.rows:
             if row.account.state.code.failed:
                 complain(f"{row.account.name}: {row.account.state.description}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vpcshim.cli.accountant import is_dumb
-from vpcshim.cli.errors import Refused, complain
+from vpcshim.cli.errors import Refused, complain, unreachable
 from vpcshim.cli.main import INTERRUPTED, OK, UNREADABLE
 from vpcshim.cli.power import Verb
 from vpcshim.cli.settings import Settings
@@ -104,7 +104,7 @@ def _find(settings: Settings, names: Sequence[str]) -> list[_Target]:
                 if isinstance(machine, VirtualMachine):
                     places.append(_Target(host, machine.Name, machine))
             except ComError as error:
-                raise Refused(error.description) from error
+                raise Refused(unreachable(host, error.description)) from error
         if len(places) > 1:
             hosts = " and on ".join(place.host for place in places)
             raise Refused(f"there is a machine named {name} on {hosts}: say which with --connect")
@@ -200,10 +200,8 @@ def _at_it(verb: Verb, one: _Running) -> bool:
 def _left_behind(verb: Verb, one: _Running) -> str:
     """What becomes of it when we go."""
     if verb.takes_time and _at_it(verb, one):
-        text = f"{one.task.Description} goes on in the background; `vpcshim list` shows when it is done"
-    else:
-        text = f"{one.task.Description} was asked for; `vpcshim list` shows whether it is done"
-    return _about(one.target.name, text)
+        return f"{one.task.Description} goes on in the background; `vpcshim list` shows when it is done"
+    return f"{one.task.Description} was asked for; `vpcshim list` shows whether it is done"
 
 
 def _say(verb: Verb, target: _Target) -> None:
@@ -211,8 +209,8 @@ def _say(verb: Verb, target: _Target) -> None:
 
 
 def _about(name: str, text: str) -> str:
-    """The text with the machine's name before it, where it does not name it anyway."""
-    return text if name in text else f"{name}: {text}"
+    """The text with the machine's name before it, where it does not begin with it anyway."""
+    return text if text.startswith(f"{name} ") else f"{name}: {text}"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vpcshim.cli.logs import silence_libvirt
-from vpcshim.cli.settings import Settings, at_least, connection_options
+from vpcshim.cli.settings import Settings, at_least, server_options
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ Exit codes:
 
 
 def _command(verb: Verb) -> click.Command:
-    @connection_options
+    @server_options
     def run(
         settings: Settings, names: tuple[str, ...], wait: bool = True, wait_timeout: float | None = None
     ) -> int:

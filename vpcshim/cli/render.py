@@ -23,6 +23,7 @@ from typing import Any
 
 from vpcshim.cli.collect import Report, Row
 from vpcshim.cli.columns import Column
+from vpcshim.cli.errors import unreachable
 from vpcshim.cli.rates import Rates
 from vpcshim.cli.text import escaped, one_line
 from vpcshim.com.hresult import HRESULT
@@ -101,8 +102,7 @@ def notes(reports: Iterable[Report], columns: Sequence[Column], *, with_host: bo
     lines = []
     for report in reports:
         if report.failure is not None:
-            text = report.failure.description
-            lines.append(text if report.host in text else f"{report.host}: {text}")
+            lines.append(unreachable(report.host, report.failure.description))
         for row in report.rows:
             where = f"{report.host}: {row.account.name}" if with_host else row.account.name
             lines.extend(f"{where}: {text}" for text in _reasons(row, columns))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -83,16 +83,24 @@ def _check(uri: str | None) -> None:
 
 
 def connection_options(function: F) -> F:
-    """Give a command the connection options; it receives them as `settings`."""
+    """Give a command the options of servers and of counters; it receives them as `settings`."""
+    return _given((*_SERVERS, *_COUNTERS, _VERBOSE), function)
 
+
+def server_options(function: F) -> F:
+    """The same for a command that reads no counters."""
+    return _given((*_SERVERS, _VERBOSE), function)
+
+
+def _given(options: Sequence[Callable[[Any], Any]], function: F) -> F:
     @functools.wraps(function)
     def wrapper(
         *args: Any,
         connect: tuple[str, ...],
         timeout: float | None,
-        unreadable_nics: Literal["error", "skip"] | None,
-        raw_counters: bool,
         verbose: bool,
+        unreadable_nics: Literal["error", "skip"] | None = None,
+        raw_counters: bool = False,
         **kwargs: Any,
     ) -> Any:
         mine = Settings(connect, timeout, unreadable_nics, raw_counters, verbose)
@@ -101,12 +109,12 @@ def connection_options(function: F) -> F:
         logs.set_up(settings.verbose)
         return function(*args, settings=settings, **kwargs)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed(options):
         wrapper = option(wrapper)
     return cast(F, wrapper)
 
 
-_OPTIONS = (
+_SERVERS = (
     click.option(
         "-c",
         "--connect",
@@ -122,6 +130,8 @@ _OPTIONS = (
         metavar="SECONDS",
         help="Give up a server that does not answer after this long (at least 1; default 6).",
     ),
+)
+_COUNTERS = (
     click.option(
         "--unreadable-nics",
         type=click.Choice(["error", "skip"]),
@@ -132,5 +142,5 @@ _OPTIONS = (
         is_flag=True,
         help="libvirt's counters as they are: do not start at zero when a machine is reset.",
     ),
-    click.option("-v", "--verbose", is_flag=True, help="Log what is done to stderr."),
 )
+_VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Log what is done to stderr.")

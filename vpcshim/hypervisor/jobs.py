@@ -14,7 +14,7 @@ import os
 
 import libvirt
 
-from vpcshim.hypervisor.errors import DomainOff, Unsupported, classify
+from vpcshim.hypervisor.errors import DomainBusy, DomainOff, Unsupported, classify
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,21 @@ def saved_percent(domain: libvirt.virDomain) -> int | None:
     return max(0, min(_WHOLE, _WHOLE * (total - remaining) // total))
 
 
+def is_being_saved(domain: libvirt.virDomain) -> bool | None:
+    """Whether somebody is saving a running domain now; None where that is not known.
+
+    Raises:
+        libvirt.libvirtError: libvirt refused.
+    """
+    try:
+        stats: dict[str, int] = domain.jobStats()
+    except libvirt.libvirtError as error:
+        if classify(error) not in (DomainBusy, DomainOff, Unsupported):
+            raise
+        return None
+    return _saves(stats)
+
+
 def abort_save(domain: libvirt.virDomain) -> bool:
     """Stop the domain's save; whether there was one to stop (it may not have begun, or have ended).
 
@@ -76,7 +91,11 @@ def _of_save(domain: libvirt.virDomain) -> dict[str, int]:
         if classify(error) not in (DomainOff, Unsupported):
             raise
         return {}
-    return stats if stats.get(libvirt.VIR_DOMAIN_JOB_OPERATION) == libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE else {}
+    return stats if _saves(stats) else {}
+
+
+def _saves(stats: dict[str, int]) -> bool:
+    return bool(stats.get(libvirt.VIR_DOMAIN_JOB_OPERATION) == libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE)
 
 
 def resume_unsaved(domain: libvirt.virDomain) -> None:

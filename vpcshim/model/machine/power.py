@@ -230,6 +230,7 @@ class Power(Stateful):
             if not is_saved(domain):
                 raise Failure(HRESULT.VM_E_VM_NO_SAVED_STATE, f"{domain.name()} has no saved state")
             domain.managedSaveRemove()
+        self._server.saved_state_discarded(self._uuid)
 
     @method(
         vs=0x6002000E,

@@ -10,6 +10,7 @@ import libvirt
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
+from vpcshim.hypervisor import jobs
 from vpcshim.hypervisor.errors import DomainOff, Unsupported, classify
 from vpcshim.model.base import MachineObject
 from vpcshim.model.hresults import image_matters, runs, vm_state, while_at_work
@@ -122,4 +123,14 @@ def is_saved(domain: libvirt.virDomain) -> bool:
 def state_of(domain: libvirt.virDomain) -> VMVMState:
     """The machine's VMVMState as libvirt tells it, whichever process is at work on it."""
     state, reason = domain.state()
-    return vm_state(state, image_matters(state, reason) and is_saved(domain), reason)
+    told = vm_state(state, image_matters(state, reason) and is_saved(domain), reason)
+    if state == libvirt.VIR_DOMAIN_PAUSED and told in _SAVING_OR_NOT:
+        # The reason alone does not tell: a machine that was paused before a save keeps its own, and one that
+        # libvirt could not let go on after a save that failed keeps that of the save.
+        saving = jobs.is_being_saved(domain)
+        if saving is not None:
+            return VMVMState.vmVMState_Saving if saving else VMVMState.vmVMState_Paused
+    return told
+
+
+_SAVING_OR_NOT = (VMVMState.vmVMState_Paused, VMVMState.vmVMState_Saving)
