@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import importlib
 import json
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -61,7 +64,8 @@ def test_a_collection(client: Any) -> None:
 
 def test_what_fails_is_a_com_error_with_four_fields(client: Any) -> None:
     pythoncom, pywintypes = module("pythoncom"), module("pywintypes")
-    assert pythoncom.com_error is pywintypes.com_error is pywintypes.error is ComError
+    assert pythoncom.com_error is pythoncom.error is pywintypes.com_error is ComError
+    assert not issubclass(ComError, pywintypes.error)  # that of Windows' own API
     web = client.Dispatch("VirtualServer.Application").FindVirtualMachine("web")
     with pytest.raises(pywintypes.com_error) as caught:
         web.Startup()
@@ -73,6 +77,112 @@ def test_what_fails_is_a_com_error_with_four_fields(client: Any) -> None:
         caught.value.excepinfo,
         caught.value.argerror,
     )
+
+
+@pytest.mark.parametrize(
+    ("call", "fields"),
+    [
+        (lambda vs: vs.VirtualMachines("x"), (-2147352571, "Type mismatch.", None, 1)),
+        (lambda vs: vs.GetHardDisk([]), (-2147352571, "Type mismatch.", None, 1)),
+        (lambda vs: vs.CreateVirtualMachine("a", None), (-2147352571, "Type mismatch.", None, 2)),
+        (lambda vs: vs.FindVirtualMachine(None), (-2147352571, "Type mismatch.", None, 1)),
+        (lambda vs: vs.VirtualMachines(2**40), (-2147352566, "Out of present range.", None, None)),
+        (lambda vs: vs.VirtualMachines(99), (-2147352565, "Invalid index.", None, None)),
+        (lambda vs: vs.FindVirtualMachine("a", "b"), (-2147352562, "Invalid number of parameters.", None, None)),
+        (lambda vs: vs.FindVirtualMachine(unheard_of="a"), (-2147352572, "Parameter not found.", None, None)),
+    ],
+)
+def test_what_invoke_itself_refuses_has_no_excepinfo(
+    client: Any, call: Callable[[Any], Any], fields: tuple[Any, ...]
+) -> None:
+    with pytest.raises(ComError) as caught:
+        call(client.Dispatch("VirtualServer.Application"))
+    assert caught.value.args == fields
+    assert len(caught.value.description) > len(fields[1])
+    assert caught.value.description in str(caught.value)
+
+
+def test_late_bound_an_index_counts_from_0_and_early_bound_from_1(client: Any) -> None:
+    late = client.Dispatch("VirtualServer.Application")
+    before = late.VirtualMachines
+    assert not hasattr(late, "CLSID")
+    assert [before[0].Name, before[1].Name] == ["db", "web"]
+    vs = client.gencache.EnsureDispatch(late)
+    assert vs.CLSID.startswith("{")
+    for machines in (vs.VirtualMachines, client.Dispatch("VirtualServer.Application").VirtualMachines):
+        assert [machines[1].Name, machines[2].Name] == ["db", "web"]
+        with pytest.raises(ComError) as caught:
+            machines[0]
+        assert caught.value.hresult == HRESULT.DISP_E_BADINDEX
+    assert before[0].Name == "db"
+    assert client.Dispatch("VirtualPC.Application").VirtualMachines[0].Name == "db"
+
+
+@pytest.mark.parametrize(
+    "generate",
+    [
+        lambda client: client.WithEvents(client.Dispatch("VirtualServer.Application"), type("Handler", (), {})),
+        lambda client: client.gencache.EnsureModule("{D7526A6D-CF83-48A4-87FD-4FBE2AEC5D93}", 0, 1, 1),
+        lambda client: client.CastTo(client.Dispatch("VirtualServer.Application"), "IVMVirtualServer"),
+    ],
+)
+def test_what_has_makepy_run_binds_early(client: Any, generate: Callable[[Any], Any]) -> None:
+    generate(client)
+    assert client.Dispatch("VirtualServer.Application").VirtualMachines[1].Name == "db"
+
+
+def test_the_module_of_a_type_library(client: Any) -> None:
+    made = client.gencache.EnsureModule("{CEF63746-AD34-42D0-9138-39D83ECB77CB}", 0, 1, 0)
+    assert made.constants.vmVMState_Running == client.constants.vmVMState_Running
+    assert client.gencache.GetModuleForProgID("VirtualPC.Application").CLSID == made.CLSID
+    assert client.gencache.GetModuleForProgID("Excel.Application") is None
+    with pytest.raises(ComError, match="none of the type libraries served here") as caught:
+        client.gencache.EnsureModule("{00020813-0000-0000-C000-000000000046}", 0, 1, 3)
+    assert caught.value.args == (-2147319779, "Library not registered.", None, None)
+
+
+def test_times_and_bytes_are_those_of_pywin32(client: Any) -> None:
+    pywintypes = module("pywintypes")
+    vs = client.Dispatch("VirtualServer.Application")
+    now = vs.HostInfo.UTCTime
+    assert type(now) is pywintypes.TimeType
+    assert (now.tzinfo, now.microsecond % 1000) == (timezone.utc, 0)
+    assert abs(datetime.now(timezone.utc) - now) < timedelta(minutes=1)
+    assert now.Format("%Y") == str(now.year)
+    assert pywintypes.Time(0) == datetime(1970, 1, 1, tzinfo=timezone.utc)
+    vm = vs.FindVirtualMachine("db")
+    vm.SetConfigurationValue("settings/ours/raw", memoryview(b"ab\0"))
+    raw = vm.GetConfigurationValue("settings/ours/raw")
+    assert (type(raw), bytes(raw)) == (memoryview, b"ab\0")
+
+
+def test_members_whose_names_begin_with_an_underscore(client: Any) -> None:
+    vs = client.Dispatch("VirtualServer.Application")
+    assert isinstance(vs.FindVirtualMachine("web").NetworkAdapters(1)._ID, int)
+    assert [vm.Name for vm in vs.VirtualMachines._NewEnum()] == ["db", "web"]
+    assert copy.copy(vs) == vs
+
+
+def test_printing_an_object_hides_no_failure(client: Any) -> None:
+    vs = client.Dispatch("VirtualServer.Application")
+    db = vs.FindVirtualMachine("db")
+    assert (str(vs), str(db)) == ("<COMObject VirtualServer.Application>", "db")
+    vs.DeleteVirtualMachine(db)
+    with pytest.raises(ComError) as caught:
+        str(db)
+    assert caught.value.hresult == HRESULT.DISP_E_EXCEPTION
+
+
+def test_comtypes_has_errors_of_its_own_and_binds_early(client: Any) -> None:
+    comtypes = module("comtypes")
+    vs = module("comtypes.client").CreateObject("VirtualServer.Application")
+    assert vs.VirtualMachines[2].Name == "web"
+    with pytest.raises(comtypes.COMError) as caught:
+        vs.VirtualMachines(2).Startup()
+    error = caught.value
+    assert (error.hresult, error.details[0]) == (HRESULT.VM_E_VM_RUNNING, "web is running already")
+    assert error.args == (error.hresult, error.text, error.details)
+    assert str(error) == "VM_E_VM_RUNNING (0xA0040500): web is running already"
 
 
 def test_unknown_and_read_only_names_are_attribute_errors_as_in_pywin32(client: Any) -> None:
@@ -101,10 +211,9 @@ def test_the_server_may_be_named(client: Any, vpcshim_node: NodeBuilder) -> None
 
 @pytest.mark.parametrize("progid", ["Excel.Application", "{00024500-0000-0000-C000-000000000046}", ""])
 def test_other_classes_are_refused_by_name(client: Any, progid: str) -> None:
-    with pytest.raises(ComError, match="Invalid class string") as caught:
+    with pytest.raises(ComError, match="none of the classes served here: VirtualServer") as caught:
         client.Dispatch(progid)
-    assert caught.value.hresult == HRESULT.CO_E_CLASSSTRING
-    assert caught.value.excepinfo is None
+    assert caught.value.args == (-2147221005, "Invalid class string", None, None)
 
 
 @pytest.mark.parametrize("spelling", ["VirtualServer.Application", "{DA3111BC-1BD7-4884-A535-8470D36028F7}"])
@@ -144,49 +253,72 @@ def test_apartments_and_the_pump_do_no_harm(client: Any) -> None:
     winerror = module("winerror")
     assert winerror.DISP_E_EXCEPTION == -2147352567
     assert winerror.FAILED(winerror.E_FAIL)
+    assert (pythoncom.VT_DECIMAL, pythoncom.VT_I1, pythoncom.VT_UI8) == (14, 16, 21)
+    assert pythoncom.VT_ARRAY | pythoncom.VT_BYREF == 0x6000
 
 
-@pytest.mark.parametrize("spelling", ["OnStateChange", "OnOnStateChange"])
-def test_events_come_when_the_thread_pumps(client: Any, spelling: str) -> None:
+def pump_until(seen: list[Any]) -> None:
     pythoncom = module("pythoncom")
-    seen: list[tuple[int, int]] = []
-
-    class Handler:
-        pass
-
-    setattr(Handler, spelling, lambda _self, state: seen.append((threading.get_ident(), state)))
-    web = client.Dispatch("VirtualServer.Application").FindVirtualMachine("web")
-    sink = client.WithEvents(web, Handler)
-    web.Pause()
     deadline = time.monotonic() + 10
     while not seen and time.monotonic() < deadline:
         pythoncom.PumpWaitingMessages()
         time.sleep(0.01)
+
+
+def test_events_come_when_the_thread_pumps(client: Any) -> None:
+    seen: list[tuple[int, int]] = []
+
+    class Handler:
+        once = False
+
+        def OnStateChange(self, state: int) -> None:
+            assert not self.once
+            seen.append((threading.get_ident(), state))
+
+    web = client.Dispatch("VirtualServer.Application").FindVirtualMachine("web")
+    sink = client.WithEvents(web, Handler)
+    web.Pause()
+    pump_until(seen)
     assert seen[0] == (threading.get_ident(), client.constants.vmVMState_Paused)
     sink.close()
 
 
+def test_a_sink_that_the_script_does_not_hold_is_held_by_com(client: Any) -> None:
+    seen: list[int] = []
+
+    class Handler:
+        def OnStateChange(self, state: int) -> None:
+            seen.append(state)
+
+    web = client.Dispatch("VirtualServer.Application").FindVirtualMachine("web")
+    client.WithEvents(web, Handler)
+    gc.collect()
+    web.Pause()
+    pump_until(seen)
+    assert seen == [client.constants.vmVMState_Paused]
+    client.WithEvents(web, Handler).close()
+    assert len(web._session_._held) == 2  # one that is closed is let go when the next one comes
+    client.WithEvents(web, Handler)
+    assert len(web._session_._held) == 2
+
+
 def test_an_object_that_is_its_own_handler(client: Any) -> None:
-    pythoncom = module("pythoncom")
     seen: list[int] = []
 
     class Handler:
         def __init__(self) -> None:
             self.count = 0
 
-        def OnOnVMStateChange(self, config: str, state: int) -> None:
+        def OnVMStateChange(self, config: str, state: int) -> None:
             self.count += len(self.VirtualMachines)  # type: ignore[attr-defined]
             seen.append(state)
 
     vs = client.DispatchWithEvents("VirtualServer.Application", Handler)
     assert vs.Name == "Virtual Server"
     vs.FindVirtualMachine("web").Pause()
-    deadline = time.monotonic() + 10
-    while not seen and time.monotonic() < deadline:
-        pythoncom.PumpWaitingMessages()
-        time.sleep(0.01)
+    pump_until(seen)
     assert (seen, vs.count) == ([client.constants.vmVMState_Paused], 2)
-    assert type(vs.FindVirtualMachine("web")) is client.CDispatch
+    assert type(vs.FindVirtualMachine("web")) is client.DispatchBaseClass
     vs.close()
 
 
@@ -256,6 +388,34 @@ def test_strict_lets_no_bare_except_go_on(node: Node, tmp_path: Path) -> None:
     assert "script.py(4" in done.stderr.splitlines()[-1]
 
 
+def test_the_objects_of_a_script_that_failed_are_let_go_at_once(node: Node, tmp_path: Path) -> None:
+    text = """
+import atexit, gc, weakref
+gc.disable()
+atexit.register(exec, "print(this())", {"this": weakref.ref(vs._comobject_)})
+raise ValueError('x')
+"""
+    done = run(node, script(tmp_path, text), "")
+    assert (done.returncode, done.stdout) == (1, "None\n")
+
+
+@pytest.mark.parametrize("line", ["sys.stdout = None", "sys.stdout.close()", "sys.stdout = object()"])
+def test_what_a_script_makes_of_its_output_is_its_own(node: Node, tmp_path: Path, line: str) -> None:
+    done = run(node, script(tmp_path, f"print(1)\n{line}\nsys.exit(4)"), "")
+    assert (done.returncode, done.stdout, done.stderr) == (4, "1\n", "")
+
+
+def test_it_takes_no_other_ones_place(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there" / "comtypes").mkdir(parents=True)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "there"))
+    done = run(node, script(tmp_path, ""), "")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "vpcshim: comtypes can be imported here already, and the stand-in does not replace it: run vpcshim from an "
+        "environment without it\n"
+    )
+
+
 def test_what_is_no_python_text(node: Node, tmp_path: Path) -> None:
     file = tmp_path / "script.py"
     file.write_bytes(b"x = 1\0")
@@ -306,6 +466,131 @@ print(task.IsComplete, task.Result, vm.State, vm.Name)
 """
     done = run(node, script(tmp_path, text), "--dry-run", "")
     assert (done.returncode, done.stdout) == (0, "True 0 5 web\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vm.State = 1",
+        "vm.Memory = 'much'",
+        "vm.Pause(1)",
+        "vm.Startup('now')",
+        "vs.CreateVirtualMachine('web')",
+        "vs.CreateVirtualMachine('new', 'C:\\\\')",
+        "vs.FindVirtualMachine('nobody').Pause()",
+        "vs.OnVMStateChange('web', 1)",
+    ],
+)
+def test_a_dry_run_refuses_what_could_never_be_done(node: Node, tmp_path: Path, line: str) -> None:
+    done = run(node, script(tmp_path, f"vm = vs.FindVirtualMachine('web')\n{line}"), "--dry-run", "")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{tmp_path}/script.py(4")
+
+
+def test_what_a_script_leaves_running_still_has_the_stand_in(node: Node, tmp_path: Path) -> None:
+    text = """
+import atexit, threading, time
+def later():
+    time.sleep(0.3)
+    import pythoncom
+    print([vm.Name for vm in win32com.client.Dispatch('VirtualServer.Application').VirtualMachines])
+    vs.Nonsense
+atexit.register(lambda: print(vs.Name))
+threading.Thread(target=later).start()
+"""
+    trace = tmp_path / "trace"
+    done = run(node, script(tmp_path, text), "--trace", str(trace), "")
+    assert (done.returncode, done.stdout) == (0, "['db', 'web']\nVirtual Server\n")
+    assert done.stderr.splitlines()[-1].endswith("AttributeError: VirtualServer.Application.Nonsense")
+    assert "vpcshim/" not in done.stderr
+    assert [json.loads(line)["member"] for line in trace.read_text().splitlines()][-2:] == ["Nonsense", "Name"]
+
+
+def test_an_event_handler_that_fails_is_told_where_and_the_script_goes_on(node: Node, tmp_path: Path) -> None:
+    text = """
+import pythoncom, time
+class Handler:
+    def OnVMStateChange(self, config, state):
+        self.seen = True
+        raise ValueError('oh')
+sink = win32com.client.WithEvents(vs, Handler)
+vs.FindVirtualMachine('web').Pause()
+while not hasattr(sink, 'seen'):
+    pythoncom.PumpWaitingMessages()
+    time.sleep(0.01)
+print('on')
+"""
+    done = run(node, script(tmp_path, text), "")
+    assert (done.returncode, done.stdout) == (0, "on\n")
+    assert done.stderr.startswith(f"{tmp_path}/script.py(8")
+    assert done.stderr.endswith(": ValueError: oh\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "try: vs.VirtualMachines(99)\nexcept Exception as e: raise RuntimeError('no') from e",
+            ["DISP_E_BADINDEX", "RuntimeError"],
+        ),
+        ("try: 1 / 0\nexcept ArithmeticError: vs.VirtualMachines(99)", ["ZeroDivisionError", "DISP_E_BADINDEX"]),
+        ("try: 1 / 0\nexcept ArithmeticError: raise RuntimeError('no') from None", ["RuntimeError"]),
+        ("vs.FindVirtualMachine('web').Startup()", ["VM_E_VM_RUNNING"]),
+        ("class Odd(BaseException): pass\nraise Odd('x')", ["Odd"]),
+    ],
+)
+def test_what_led_to_an_error_is_told_before_it(node: Node, tmp_path: Path, text: str, told: list[str]) -> None:
+    done = run(node, script(tmp_path, text), "")
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert [line.split(": ")[1].split(" ")[0] for line in lines] == told
+    assert all(line.startswith(f"{tmp_path}/script.py(") for line in lines)
+
+
+def test_a_trace_that_cannot_be_written_ends_alone(node: Node, tmp_path: Path) -> None:
+    done = run(node, script(tmp_path, "print(vs.Name); sys.exit(5)"), "--trace", "/dev/full", "")
+    assert (done.returncode, done.stdout) == (5, "Virtual Server\n")
+    assert done.stderr == "vpcshim: the trace /dev/full ends here: No space left on device\n"
+
+
+def test_a_trace_is_json_whatever_a_script_passes(node: Node, tmp_path: Path) -> None:
+    values = "'\\ud800', float('nan'), 10**5000, 2**63, object(), b'ab', [1, None]"
+    text = f"for one in ({values}):\n    try: vs.FindVirtualMachine(one)\n    except Exception: pass"
+    trace = tmp_path / "trace"
+    run(node, script(tmp_path, text), "--trace", str(trace), "")
+
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    lines = [json.loads(line, parse_constant=refuse) for line in trace.read_bytes().splitlines()]
+    assert [line["arguments"][0] for line in lines[1:]] == [
+        "\ud800",
+        "nan",
+        "a number of 16610 bits",
+        2**63,
+        "<object>",
+        "6162",
+        [1, None],
+    ]
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", ">&- <&- 2>&-"])
+def test_standard_streams_that_are_closed(node: Node, tmp_path: Path, closed: str) -> None:
+    text = """
+import os
+print('x'); print('y', file=sys.stderr)
+with open(sys.argv[1], 'w') as file:
+    print(sys.stdin.read(), *(os.readlink(f'/proc/self/fd/{n}') for n in range(3)), file=file)
+sys.exit(5 + len(vs.VirtualMachines))
+"""
+    file, out = script(tmp_path, text), tmp_path / "out"
+    command = f"exec {sys.executable} -m vpcshim run -c {node.uri} {file} {out} {closed}"
+    done = subprocess.run(
+        ["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, out.read_text().count("/dev/null")) == (7, 1 + closed.count("-") - ("<" in closed))
+    assert done.stdout == ("" if closed.startswith(">") else "x\n")
+    assert done.stderr == ("" if "2>" in closed else "y\n")
 
 
 @pytest.mark.parametrize(

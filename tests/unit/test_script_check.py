@@ -71,7 +71,7 @@ def test_python() -> None:
 
 
 def test_what_is_not_python_says_where() -> None:
-    with pytest.raises(Unreadable, match="line 2"):
+    with pytest.raises(Unreadable, match=r"^\(2, \d+\): not Python: "):
         check("x = 1\nx = = 2\n", "python")
 
 
@@ -131,3 +131,23 @@ def test_a_module_that_python_would_not_find(tmp_path: Path) -> None:
     assert report.refused == "(7, 1): imports win32api, which is neither installed here nor part of the stand-in"
     assert not report.served
     assert check("import ours", "python").refused is not None
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("vbscript", "Sub vs_OnServiceEvent(id)\nEnd Sub\nFunction a_b_onvmstatechange(c, s)\nEnd Function\n"),
+        ("jscript", "function vs_OnServiceEvent(id) {}\nfunction a::OnVMStateChange(c, s) {}\n"),
+        ("python", "class A:\n    def OnServiceEvent(self, id): ...\n    def OnVMStateChange(self, c, s): ...\n"),
+    ],
+)
+def test_a_handler_of_an_event_that_never_comes(language: Language, text: str) -> None:
+    report = check(text, language)
+    reasons = {use.name: use.reason for use in report.uses}
+    assert reasons.keys() == {"OnServiceEvent", "OnVMStateChange"}
+    assert reasons["OnServiceEvent"]
+    assert reasons["OnVMStateChange"] is None
+
+
+def test_a_module_that_is_there_without_a_file() -> None:
+    assert check("import __main__, sys", "python").refused is None

@@ -46,7 +46,10 @@ def command(scripts: tuple[Path, ...], as_json: bool) -> int:
             if language is None:
                 raise NotText("no script known here: .vbs, .js and .py are")
             report = reports[str(script)] = check.check(read_script(script), language, script.resolve().parent)
-        except (OSError, NotText, check.Unreadable) as error:
+        except check.Unreadable as error:
+            unread.append(f"{script}{error}")
+            continue
+        except (OSError, NotText) as error:
             why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
             unread.append(f"{script} cannot be checked: {why}")
             continue
@@ -86,7 +89,7 @@ def _as_json(report: Report) -> dict[str, object]:
 def _print(script: str, report: Report) -> None:
     from vpcshim.cli.text import aligned
 
-    products = ", ".join(product.value for product in report.products) or "no application of ours"
+    products = ", ".join(product.value for product in report.products) or "no application that its text names"
     print(f"{script}: creates {products}")
     if report.refused is not None:
         print(f"{script}{report.refused}")

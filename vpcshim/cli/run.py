@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 A .py script finds win32com.client, pythoncom, pywintypes and winerror; .vbs and .js run in Wine's script engines
-(apt install wine wine64). The server that a script names, CreateObject("VirtualServer.Application", "kvm3"), is a
-libvirt URI, an alias or a host name; else it is that of --connect.
+(`vpcshim doctor` says what to install). The server that a script names, CreateObject("VirtualServer.Application",
+"kvm3"), is a libvirt URI, an alias or a host name; else it is that of --connect.
 
 \b
 Exit codes: the script's own (WScript.Quit, sys.exit); 0 at its end;
@@ -77,25 +76,28 @@ def command(
     except OSError as error:
         raise Refused(f"{script} cannot be read: {error.strerror}") from error
     logs.silence_libvirt()
-    factory = _Factory(settings, drives)
-    with ExitStack() as stack:
-        hooks = _hooks(stack, trace, strict=strict, dry_run=dry_run)
-        if language == "python":
-            from vpcshim.clients.python import run_python
+    factory = Factory(settings, drives)
+    hooks = hooks_of(trace, strict=strict, dry_run=dry_run)
+    if language == "python":
+        from vpcshim.clients.python import run_python
+        from vpcshim.clients.pywin32.install import AlreadyThere
 
+        try:
             return run_python(script, arguments, factory, hooks)
-        from vpcshim.clients.scripts import run_script
+        except AlreadyThere as error:
+            raise Refused(str(error)) from error
+    from vpcshim.clients.scripts import run_script
 
-        return run_script(script, arguments, factory, hooks, batch=batch)
+    return run_script(script, arguments, factory, hooks, batch=batch)
 
 
-def _hooks(stack: ExitStack, trace: str | None, *, strict: bool, dry_run: bool) -> tuple[Hook, ...]:
+def hooks_of(trace: str | None, *, strict: bool, dry_run: bool) -> tuple[Hook, ...]:
     """What sees the script's calls; the trace first, so that it holds the call that `--strict` ends at."""
     hooks: list[Hook] = []
     if trace is not None:
         from vpcshim.clients.hooks.trace import Trace
 
-        hooks.append(Trace(sys.stderr if trace == "-" else stack.enter_context(_opened(Path(trace)))))
+        hooks.append(Trace(sys.stderr if trace == "-" else _opened(trace)))
     if strict:
         from vpcshim.clients.hooks.strict import Strict
 
@@ -107,18 +109,18 @@ def _hooks(stack: ExitStack, trace: str | None, *, strict: bool, dry_run: bool) 
     return tuple(hooks)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
+def _opened(name: str) -> TextIO:
+    """The file for the trace. Nothing is held back; it stays open for the threads that a script leaves behind."""
     try:
-        stream = path.open("w", encoding="utf-8")
+        file = open(name, "wb", buffering=0)  # noqa: SIM115 - see above
     except OSError as error:
-        raise Refused(f"--trace {path} cannot be written: {error.strerror}") from error
-    with stream:
-        yield stream
+        raise Refused(f"--trace {name} cannot be written: {error.strerror}") from error
+    # Half a surrogate, which a script may hold, is an escape of JSON.
+    return io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
-class _Factory:
-    """Makes the script's applications, by the command line's options."""
+class Factory:
+    """Makes the script's applications, by the command line's options; Refused where these cannot be."""
 
     def __init__(self, settings: Settings, drives: tuple[str, ...]) -> None:
         from vpcshim.model.paths import drives_of

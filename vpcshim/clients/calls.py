@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any, Final
 
 from vpcshim.com.dispatch import DISPID_VALUE
-from vpcshim.com.errors import ComError, Failure, com_error
+from vpcshim.com.errors import ComError, Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Member, Product
 from vpcshim.com.object import ComObject, find_member, typed_call, unknown_name
@@ -99,14 +99,6 @@ class Result:
                 return code, domain, str(error)
             error = error.__cause__
         return None
-
-    def error(self, source: str) -> ComError | None:
-        """What IDispatch::Invoke makes of the failure; None for a success code."""
-        if self.failure is None:
-            return None
-        error = com_error(self.failure, source)
-        error.__cause__ = self.failure.__cause__
-        return error
 
 
 class Hook:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -24,14 +25,15 @@ from vpcshim.model.catalogue import interfaces
 Language = Literal["vbscript", "jscript", "python"]
 LANGUAGES: dict[str, Language] = {".vbs": "vbscript", ".js": "jscript", ".py": "python"}
 
-# A string, a comment, or a member that is asked for; what comes first at a place wins.
+# A string, a comment, a member that is asked for, or a handler of an event; what comes first at a place wins.
 _VBSCRIPT = re.compile(
     r"""(?P<string>"(?:[^"\n]|"")*")|(?P<comment>'[^\n]*|(?:^|(?<=:))[ \t]*rem\b[^\n]*)"""
-    r"""|\.[ \t]*(?P<name>[A-Za-z]\w*)""",
+    r"""|\.[ \t]*(?P<name>[A-Za-z]\w*)|\b(?:sub|function)[ \t]+\w*?_(?P<handler>On\w+)""",
     re.IGNORECASE | re.MULTILINE,
 )
 _JSCRIPT = re.compile(
-    r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<comment>//[^\n]*|/\*.*?\*/)|\.\s*(?P<name>[A-Za-z_$][\w$]*)""",
+    r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<comment>//[^\n]*|/\*.*?\*/)|\.\s*(?P<name>[A-Za-z_$][\w$]*)"""
+    r"""|\bfunction\s+[\w$]*?(?:_|::)(?P<handler>On\w+)""",
     re.DOTALL,
 )
 _CREATES = re.compile(
@@ -41,7 +43,7 @@ _PYTHON_CREATES = frozenset(("Dispatch", "DispatchEx", "EnsureDispatch", "Create
 
 
 class Unreadable(Exception):
-    """The script is not text of its language; the message says where."""
+    """The script is not text of its language; the message is `(line, column): why`, or `: why`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +164,8 @@ def _of_text(text: str, language: Language) -> _Found:
     # Comments are blanked first: what they create and name is not done.
     bare = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]) if m["comment"] is not None else m[0], text)
     created = [(match[1], _line(bare, match.start())) for match in _CREATES.finditer(bare)]
-    named = [(m["name"], _line(bare, m.start("name"))) for m in pattern.finditer(bare) if m["name"] is not None]
-    return created, named
+    found = ((m[kind], m.start(kind)) for m in pattern.finditer(bare) for kind in ("name", "handler") if m[kind])
+    return created, [(name, _line(bare, start)) for name, start in found]
 
 
 def _line(text: str, position: int) -> int:
@@ -173,15 +175,19 @@ def _line(text: str, position: int) -> int:
 def _of_python(text: str) -> _Found:
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError) as error:
-        where = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
-        raise Unreadable(f"not Python: {where}") from error
+    except SyntaxError as error:
+        raise Unreadable(f"({error.lineno}, {error.offset}): not Python: {error.msg}") from error
+    except ValueError as error:
+        raise Unreadable(f": not Python: {error}") from error
     created, named = [], []
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             named.append((node.attr, node.lineno))
         elif isinstance(node, ast.Call):
             created += list(_created_by(node))
+        elif isinstance(node, ast.ClassDef):
+            methods = (item for item in node.body if isinstance(item, ast.FunctionDef))
+            named += [(item.name, item.lineno) for item in methods if item.name.lower().startswith("on")]
     return created, named
 
 
@@ -190,6 +196,13 @@ def _created_by(call: ast.Call) -> Iterator[tuple[str, int]]:
     first = call.args[0] if call.args else None
     if name in _PYTHON_CREATES and isinstance(first, ast.Constant) and isinstance(first.value, str):
         yield first.value, call.lineno
+
+
+def _installed(name: str) -> bool:
+    try:
+        return name in sys.modules or find_spec(name) is not None
+    except ValueError:  # what is no name of a module
+        return False
 
 
 def _not_importable(tree: ast.AST, folder: Path | None) -> Iterator[str]:
@@ -205,6 +218,6 @@ def _not_importable(tree: ast.AST, folder: Path | None) -> Iterator[str]:
             names = [node.module]
         for name in {name.partition(".")[0] for name in names} - STAND_INS:
             beside = folder is not None and ((folder / f"{name}.py").exists() or (folder / name).is_dir())
-            if not beside and find_spec(name) is None:
+            if not beside and not _installed(name):
                 place = f"({node.lineno}, {node.col_offset + 1})" if isinstance(node, ast.stmt) else ""
                 yield f"{place}: imports {name}, which is neither installed here nor part of the stand-in"

@@ -6,17 +6,24 @@ from vpcshim.com.hresult import HRESULT
 
 ExcepInfo = tuple[int, str | None, str | None, str | None, int, int]
 
-# FormatMessage's texts for the codes a late-bound caller meets most; others are given by their name.
+# FormatMessage's texts for the codes that Invoke and CoCreateInstance return; others are given by their name.
 _TEXTS = {
     HRESULT.DISP_E_EXCEPTION: "Exception occurred.",
     HRESULT.DISP_E_UNKNOWNNAME: "Unknown name.",
+    HRESULT.DISP_E_UNKNOWNINTERFACE: "Unknown interface.",
     HRESULT.DISP_E_MEMBERNOTFOUND: "Member not found.",
+    HRESULT.DISP_E_PARAMNOTFOUND: "Parameter not found.",
+    HRESULT.DISP_E_NONAMEDARGS: "No named arguments.",
+    HRESULT.DISP_E_BADVARTYPE: "Bad variable type.",
     HRESULT.DISP_E_BADPARAMCOUNT: "Invalid number of parameters.",
     HRESULT.DISP_E_PARAMNOTOPTIONAL: "Parameter not optional.",
     HRESULT.DISP_E_TYPEMISMATCH: "Type mismatch.",
     HRESULT.DISP_E_OVERFLOW: "Out of present range.",
     HRESULT.DISP_E_BADINDEX: "Invalid index.",
     HRESULT.CO_E_CLASSSTRING: "Invalid class string",
+    HRESULT.E_INVALIDARG: "The parameter is incorrect.",
+    HRESULT.E_ACCESSDENIED: "Access is denied.",
+    HRESULT.RPC_S_SERVER_UNAVAILABLE: "The RPC server is unavailable.",
 }
 _DISPATCH_CODES = frozenset(code for code in HRESULT if code.name.startswith("DISP_E_"))
 
@@ -65,11 +72,15 @@ class ComError(Exception):
         strerror: str | None = None,
         excepinfo: ExcepInfo | None = None,
         argerr: int | None = None,
+        *,
+        description: str | None = None,
     ) -> None:
+        """Make one of its fields; `description` is what went wrong in words where no EXCEPINFO says it."""
         self.hresult = hresult
         self.strerror = strerror
         self.excepinfo = excepinfo
         self.argerr = argerr
+        self._description = description
         super().__init__(hresult, strerror, excepinfo, argerr)
 
     @property
@@ -85,7 +96,7 @@ class ComError(Exception):
     @property
     def description(self) -> str:
         """What went wrong in words."""
-        return (self.excepinfo and self.excepinfo[2]) or self.strerror or ""
+        return (self.excepinfo and self.excepinfo[2]) or self._description or self.strerror or ""
 
     def __str__(self) -> str:
         return f"{describe_code(self.scode)}: {self.description}"
@@ -104,10 +115,15 @@ def describe_code(code: int) -> str:
     return f"{known.name} ({known.hex})"
 
 
+def text_of(code: HRESULT) -> str:
+    """What FormatMessage says of a code, where it is known here; else its name."""
+    return _TEXTS.get(code, code.name)
+
+
 def com_error(failure: Failure, source: str) -> ComError:
     """The `ComError` of a late-bound caller for a member's failure, as IDispatch::Invoke reports it."""
     direct = failure.code in _DISPATCH_CODES
     hresult = failure.code if direct else HRESULT.DISP_E_EXCEPTION
     kind = UnknownNameError if failure.code is HRESULT.DISP_E_UNKNOWNNAME else ComError
     excepinfo: ExcepInfo = (0, source, failure.description, None, 0, int(failure.code))
-    return kind(int(hresult), _TEXTS.get(hresult, hresult.name), excepinfo, failure.argerr)
+    return kind(int(hresult), text_of(hresult), excepinfo, failure.argerr)

@@ -121,7 +121,7 @@ class Member:
         if self.write_only or self.kind == "event":
             what = "can only be written" if self.write_only else "is an event: it is called by the server"
             raise Failure(HRESULT.DISP_E_MEMBERNOTFOUND, f"{self.name} {what}")
-        return self.answer(obj, self.getter, self._arguments(args))
+        return self.answer(obj, self.getter, self.taken(args))
 
     def answer(
         self, obj: ComObject, function: Callable[..., Any], args: tuple[Any, ...] = ()
@@ -156,7 +156,8 @@ class Member:
             raise Failure(HRESULT.DISP_E_MEMBERNOTFOUND, f"{self.name} is read-only")
         self._run(obj, self.putter, (coerce(self.put_vt, value, 0),))
 
-    def _arguments(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    def taken(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Arguments as the getter or method is given them; raises Failure for a wrong number or type."""
         if not self.params and not args:
             return args
         if not self.required <= len(args) <= len(self.params):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
+import threading
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, TextIO
@@ -13,6 +16,7 @@ from vpcshim.com.variant import Variant
 
 _LONGEST = 1000  # characters of one argument or value
 _MOST = 100  # elements of one array
+_MOST_BITS = 64  # of one integer
 _HIDDEN = "(not traced)"
 
 
@@ -22,10 +26,14 @@ class Trace(Hook):
     A line holds `time` (ISO 8601, UTC), `object`, `interface`, `member`, `use` (get, put, call, create, lookup),
     `arguments`, `hresult` (`name`, `number`), `seconds`, and where there is one `value`, `error` (the description)
     and `libvirt` (`code`, `domain`, `message`). Passwords are not traced.
+
+    Where no more can be written, that is told once on stderr, and the script goes on: to end it halfway would do
+    more harm.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream: TextIO | None = stream
+        self._turn = threading.Lock()
 
     def ended(self, call: Call, result: Result) -> None:
         """Write the call."""
@@ -46,8 +54,19 @@ class Trace(Hook):
         libvirt_error = result.libvirt_error
         if libvirt_error is not None:
             line["libvirt"] = dict(zip(("code", "domain", "message"), libvirt_error, strict=True))
-        self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._stream.flush()
+        self._write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def _write(self, line: str) -> None:
+        with self._turn:
+            if self._stream is None:
+                return
+            try:
+                self._stream.write(line)
+                self._stream.flush()
+            except OSError as error:
+                name = getattr(self._stream, "name", "")
+                self._stream = None
+                print(f"vpcshim: the trace {name} ends here: {error.strerror or error}", file=sys.stderr)
 
 
 def label(obj: ComObject) -> str:
@@ -68,8 +87,12 @@ def _shown(value: Any) -> Any:
     """The value as JSON has it; long ones are cut, and say so."""
     if isinstance(value, Variant):
         value = value.value
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= _MOST_BITS else f"a number of {value.bit_length()} bits"
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, Omitted):
         return f"({value.value})"
     if isinstance(value, ComObject):
@@ -81,7 +104,7 @@ def _shown(value: Any) -> Any:
     if isinstance(value, list | tuple):
         shown = [_shown(item) for item in value[:_MOST]]
         return shown if len(value) <= _MOST else [*shown, f"... {len(value) - _MOST} more"]
-    return _cut(str(value))
+    return _cut(str(value)) if isinstance(value, str | datetime) else f"<{type(value).__name__}>"
 
 
 def _cut(text: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import vpcshim.constants
 from vpcshim.clients.pywin32 import dynamic, gencache
-from vpcshim.clients.pywin32.dynamic import CDispatch, Dispatch
+from vpcshim.clients.pywin32.constants import Constants, constants
+from vpcshim.clients.pywin32.dynamic import CDispatch, Dispatch, DispatchBaseClass
 from vpcshim.clients.pywin32.events import DispatchWithEvents, WithEvents, getevents
 from vpcshim.clients.pywin32.pythoncom import CoCreateInstanceEx, MkParseDisplayName
 from vpcshim.clients.pywin32.values import VARIANT
@@ -17,6 +17,7 @@ __all__ = [
     "CastTo",
     "Constants",
     "Dispatch",
+    "DispatchBaseClass",
     "DispatchEx",
     "DispatchWithEvents",
     "GetActiveObject",
@@ -28,19 +29,6 @@ __all__ = [
     "gencache",
     "getevents",
 ]
-
-
-class Constants:
-    """The constants of both type libraries, whether or not `EnsureDispatch` was called."""
-
-    def __getattr__(self, name: str) -> int:
-        try:
-            return int(getattr(vpcshim.constants, name))
-        except (AttributeError, TypeError):
-            raise AttributeError(name) from None
-
-
-constants = Constants()
 
 
 def DispatchEx(clsid: Any, machine: str | None = None, userName: str | None = None, **_named: Any) -> CDispatch:
@@ -71,4 +59,4 @@ def CastTo(ob: CDispatch, target: str, typelib: Any = None) -> CDispatch:
     """The object itself, when it has that interface; ValueError when not."""
     if target not in (ob._comobject_._interface_, f"{ob._comobject_._interface_}2"):
         raise ValueError(f"The object {ob!r} has the interface {ob._comobject_._interface_}, not {target!r}")
-    return ob
+    return gencache.EnsureDispatch(ob)

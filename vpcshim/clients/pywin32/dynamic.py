@@ -6,19 +6,28 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vpcshim.clients.calls import Result, Use, default_member, member_by_id
+from vpcshim.clients.pywin32.failing import as_com_error
 from vpcshim.clients.pywin32.session import Session, current
 from vpcshim.clients.pywin32.values import enumerated, to_member, to_script
 from vpcshim.com.dispatch import DISPID_NEWENUM
-from vpcshim.com.errors import ComError
+from vpcshim.com.errors import ComError, Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Member
 from vpcshim.com.object import ComObject, find_member
 
-_READ_ONLY = frozenset((HRESULT.DISP_E_MEMBERNOTFOUND, HRESULT.DISP_E_UNKNOWNNAME))
+# What asking an object for its default member fails with where it has none to be asked for without arguments.
+_NOT_SO = frozenset(
+    (
+        HRESULT.DISP_E_MEMBERNOTFOUND,
+        HRESULT.DISP_E_BADPARAMCOUNT,
+        HRESULT.DISP_E_PARAMNOTOPTIONAL,
+        HRESULT.DISP_E_TYPEMISMATCH,
+    )
+)
 
 
 class CDispatch:
-    """One of our objects as a script of pywin32 uses it: late- and early-bound alike, names in any case."""
+    """One of our objects as a script of pywin32 uses it, late-bound; names in any case."""
 
     def __init__(self, obj: ComObject, session: Session, name: str | None = None) -> None:
         self._comobject_ = obj
@@ -30,15 +39,11 @@ class CDispatch:
         """What pywin32 keeps of the object; here the object itself, which compares and can be dispatched again."""
         return self
 
-    @property
-    def CLSID(self) -> str:
-        """The IID of its interface, as a class that makepy made has it."""
-        return self._comobject_._iids_[self._comobject_._product_]
-
     # -- members -------------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") and name.lower() != "_newenum":
+        # Some members' names begin with an underscore; none ends with one.
+        if name.startswith("_") and (name.endswith("_") or find_member(self._comobject_, name) is None):
             raise AttributeError(name)
         member = self._session_.calls.find(self._comobject_, name)
         if member is None:
@@ -63,16 +68,18 @@ class CDispatch:
         return self._value(self._session_.calls.run(self._comobject_, member, use, given, by_name))
 
     def _value(self, result: Result) -> Any:
-        error = result.error(self._comobject_._source_)
-        if error is not None:
-            raise error
+        if result.failure is not None:
+            raise self._raised(result.failure)
         value = result.value.value
         if isinstance(value, Iterator):
             return enumerated(value, self._wrapped)
         return to_script(result.value, self._wrapped)
 
+    def _raised(self, failure: Failure) -> Exception:
+        return as_com_error(failure, self._comobject_._source_)
+
     def _wrapped(self, obj: ComObject) -> CDispatch:
-        return CDispatch(obj, self._session_)
+        return wrapped(obj, self._session_)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_"):
@@ -105,11 +112,21 @@ class CDispatch:
         found: Iterator[Any] = self._value(self._session_.calls.run(self._comobject_, enumerator, Use.GET))
         return found
 
+    def _NewEnum(self) -> Iterator[Any]:
+        """The enumerator; late-bound, it is a method."""
+        return iter(self)
+
     def __getitem__(self, index: Any) -> Any:
         """The enumerator's object at an index from 0, as pywin32 has it (`Item`, and a call, count from 1)."""
         if isinstance(index, int) and member_by_id(self._comobject_, DISPID_NEWENUM) is not None:
             return list(self)[index]
-        return self(index)
+        return self._item(index)
+
+    def _item(self, index: Any) -> Any:
+        member = find_member(self._comobject_, "Item")
+        if member is None:
+            raise TypeError("This object does not support enumeration")
+        return self._run(member, Use.GET, (index,), {})
 
     def __len__(self) -> int:
         member = find_member(self._comobject_, "Count")
@@ -132,7 +149,11 @@ class CDispatch:
     def __str__(self) -> str:
         try:
             return str(self())
-        except (TypeError, ComError):
+        except TypeError:
+            return repr(self)
+        except ComError as error:
+            if error.hresult not in _NOT_SO:
+                raise
             return repr(self)
 
     def __repr__(self) -> str:
@@ -142,10 +163,35 @@ class CDispatch:
         return [name for name in dir(self._comobject_) if not name.startswith("_")]
 
 
+class DispatchBaseClass(CDispatch):
+    """The same, early-bound: what differs is that an index is `Item`'s, and counts from 1."""
+
+    @property
+    def CLSID(self) -> str:
+        """The IID of its interface."""
+        return self._comobject_._iids_[self._comobject_._product_]
+
+    def __getitem__(self, index: Any) -> Any:
+        """`Item` at that index."""
+        return self._item(index)
+
+
+def wrapped(obj: ComObject, session: Session, name: str | None = None) -> CDispatch:
+    """The object for a script: early-bound once the script has had makepy read its product's type library."""
+    kind = DispatchBaseClass if obj._product_ in session.generated else CDispatch
+    return kind(obj, session, name)
+
+
 def Dispatch(IDispatch: Any, userName: str | None = None, *_ignored: Any, **_named: Any) -> CDispatch:
     """The object of a ProgID, a CLSID, or another such object."""
     if isinstance(IDispatch, CDispatch):
-        return IDispatch
+        return wrapped(IDispatch._comobject_, IDispatch._session_, userName or IDispatch._username_)
     session = current()
-    obj = IDispatch if isinstance(IDispatch, ComObject) else session.create(str(IDispatch), None)
-    return CDispatch(obj, session, userName or (None if isinstance(IDispatch, ComObject) else str(IDispatch)))
+    return wrapped(session.create(str(IDispatch), None), session, userName or str(IDispatch))
+
+
+def generated(IDispatch: Any) -> CDispatch:
+    """The object of a ProgID, a CLSID, or another such object; it and its product's are early-bound from now on."""
+    dispatched = Dispatch(IDispatch)
+    dispatched._session_.generated.add(dispatched._comobject_._product_)
+    return Dispatch(dispatched)

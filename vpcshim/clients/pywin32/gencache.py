@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
-import vpcshim.constants
-from vpcshim.clients.pywin32.dynamic import CDispatch, Dispatch
+from vpcshim.clients.pywin32.constants import LIBRARIES, Generated
+from vpcshim.clients.pywin32.dynamic import CDispatch, generated
+from vpcshim.clients.pywin32.pywintypes import IID
+from vpcshim.clients.pywin32.session import current
+from vpcshim.com.errors import ComError
+from vpcshim.model.application import product_of
 
 is_readonly = True
+_TYPE_E_LIBNOTREGISTERED = 0x8002801D - (1 << 32)
 
 
 def EnsureDispatch(prog_id: Any, bForDemand: int = 1) -> CDispatch:
-    """As `Dispatch`."""
-    return Dispatch(prog_id)
+    """The object of a ProgID, a CLSID, or another such object; all of its product are early-bound from now on."""
+    return generated(prog_id)
 
 
-def EnsureModule(*_typelib: Any, **_options: Any) -> ModuleType:
-    """The module of constants, which is what scripts use of the one that pywin32 generates."""
-    return vpcshim.constants
+def EnsureModule(typelibCLSID: Any, *_version: Any, **_options: Any) -> Generated:
+    """The module of one of our type libraries; its product's objects are early-bound from now on.
+
+    Raises:
+        ComError: TYPE_E_LIBNOTREGISTERED, for any other library.
+    """
+    for product, libid in LIBRARIES.items():
+        if IID(typelibCLSID) == libid:
+            current().generated.add(product)
+            return Generated(product)
+    text = f"{typelibCLSID} is none of the type libraries served here: {', '.join(LIBRARIES.values())}"
+    raise ComError(_TYPE_E_LIBNOTREGISTERED, "Library not registered.", description=text)
 
 
-def GetModuleForProgID(progid: Any) -> ModuleType:
-    """As `EnsureModule`."""
-    return vpcshim.constants
+def GetModuleForProgID(progid: Any) -> Generated | None:
+    """The module of the product of a ProgID or CLSID; None for any other."""
+    product = product_of(str(progid))
+    return None if product is None else Generated(product)
 
 
 def Rebuild(verbose: int = 1) -> None:

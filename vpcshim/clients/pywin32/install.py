@@ -28,6 +28,10 @@ _PACKAGES = ("win32com", "comtypes")
 STAND_INS = frozenset(name.partition(".")[0] for name in (*_PACKAGES, *_ALIASES))
 
 
+class AlreadyThere(RuntimeError):
+    """What the stand-in stands in for is there."""
+
+
 def install_pywin32(
     uri: str | None = None, *, factory: Factory | None = None, hooks: tuple[Hook, ...] = ()
 ) -> None:
@@ -39,18 +43,21 @@ def install_pywin32(
         hooks: What sees every call.
 
     Raises:
-        RuntimeError: pywin32 or comtypes themselves are installed here, or the stand-in is already.
+        AlreadyThere: pywin32 or comtypes themselves are installed here, or the stand-in is already.
     """
     names = (*_PACKAGES, *_ALIASES)
     there = [name for name in names if name in sys.modules or ("." not in name and _importable(name))]
     if there:
-        raise RuntimeError(f"{', '.join(there)} can be imported here already: the stand-in does not replace it")
+        raise AlreadyThere(
+            f"{', '.join(there)} can be imported here already, and the stand-in does not replace it: run vpcshim "
+            "from an environment without it"
+        )
     session.begin(Session(factory or _default(uri), Calls(*hooks)))
     packages = {name: ModuleType(name, "vpcshim's stand-in") for name in _PACKAGES}
     for name, package in packages.items():
         package.__path__ = []
         sys.modules[name] = package
-    packages["comtypes"].COMError = importlib.import_module(f"{_HERE}.pywintypes").com_error  # type: ignore[attr-defined]
+    packages["comtypes"].COMError = importlib.import_module(f"{_HERE}.comtypes_client").COMError  # type: ignore[attr-defined]
     for name, module in _ALIASES.items():
         sys.modules[name] = importlib.import_module(f"{_HERE}.{module}")
         package_name, dot, attribute = name.rpartition(".")

@@ -6,17 +6,17 @@ import time
 from typing import Any
 
 from vpcshim.clients.pywin32 import events
-from vpcshim.clients.pywin32.dynamic import CDispatch, Dispatch
+from vpcshim.clients.pywin32.dynamic import CDispatch, Dispatch, wrapped
 from vpcshim.clients.pywin32.pywintypes import IID, com_error
 from vpcshim.clients.pywin32.session import current
 from vpcshim.clients.pywin32.values import Empty, Missing, Nothing
 from vpcshim.com.errors import ComError
 from vpcshim.com.hresult import HRESULT
-from vpcshim.com.variant import VT
 
 __all__ = ["IID", "Empty", "Missing", "Nothing", "com_error"]
 
 ArgNotFound = Missing
+error = ole_error = com_error
 
 COINIT_MULTITHREADED, COINIT_APARTMENTTHREADED, COINIT_DISABLE_OLE1DDE, COINIT_SPEED_OVER_MEMORY = 0, 2, 4, 8
 CLSCTX_INPROC_SERVER, CLSCTX_INPROC_HANDLER, CLSCTX_LOCAL_SERVER, CLSCTX_REMOTE_SERVER = 1, 2, 4, 16
@@ -30,13 +30,11 @@ EOAC_NONE = 0
 IID_IUnknown = IID("{00000000-0000-0000-C000-000000000046}")
 IID_IDispatch = IID("{00020400-0000-0000-C000-000000000046}")
 IID_NULL = IID("{00000000-0000-0000-0000-000000000000}")
+VT_EMPTY, VT_NULL, VT_I2, VT_I4, VT_R4, VT_R8, VT_CY, VT_DATE = range(8)
+VT_BSTR, VT_DISPATCH, VT_ERROR, VT_BOOL, VT_VARIANT, VT_UNKNOWN, VT_DECIMAL = range(8, 15)
+VT_I1, VT_UI1, VT_UI2, VT_UI4, VT_I8, VT_UI8, VT_INT, VT_UINT = range(16, 24)
+VT_ARRAY, VT_BYREF = 0x2000, 0x4000
 _WAIT = 0.1
-
-
-def __getattr__(name: str) -> int:
-    if name.startswith("VT_") and name[3:] in VT.__members__:
-        return int(VT[name[3:]])
-    raise AttributeError(f"module 'pythoncom' has no attribute {name!r} here")
 
 
 def CoInitialize() -> None:
@@ -77,7 +75,7 @@ def CoCreateInstanceEx(clsid: Any, outer: Any, context: int, server: Any, iids: 
     """The same on a server; one object for each IID that is asked for."""
     session = current()
     machine = None if server is None else server[0]
-    return (CDispatch(session.create(str(clsid), machine), session, str(clsid)),) * len(iids)
+    return (wrapped(session.create(str(clsid), machine), session, str(clsid)),) * len(iids)
 
 
 def GetActiveObject(clsid: Any) -> CDispatch:

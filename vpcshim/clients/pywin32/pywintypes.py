@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import datetime, timezone
 from typing import Any
@@ -10,9 +11,23 @@ from vpcshim.com.errors import ComError
 from vpcshim.model.application import clsid_of
 
 com_error = ComError
-error = ComError
-TimeType = datetime
 UnicodeType = str
+
+
+class error(Exception):
+    """What a function of Windows' own API fails with; nothing here raises it."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.winerror, self.funcname, self.strerror = (*args, None, None, None)[:3]
+
+
+class TimeType(datetime):
+    """A time of COM: to the millisecond, and said to be in UTC."""
+
+    def Format(self, format: str = "%c") -> str:
+        """As `strftime`."""
+        return self.strftime(format)
 
 
 class IID(str):
@@ -31,9 +46,13 @@ class IID(str):
 IIDType = IID
 
 
-def Time(value: Any) -> datetime:
-    """A time, of seconds since the epoch or of a datetime."""
-    return value if isinstance(value, datetime) else datetime.fromtimestamp(float(value), timezone.utc)
+def Time(value: Any) -> TimeType:
+    """A time: of seconds since the epoch, of a tuple of the time module, or of a datetime (taken for UTC)."""
+    if not isinstance(value, datetime):
+        seconds = time.mktime(value) if isinstance(value, tuple) else float(value)
+        value = datetime.fromtimestamp(seconds, timezone.utc)
+    of_day = value.time().replace(microsecond=value.microsecond // 1000 * 1000)
+    return TimeType.combine(value, of_day, value.tzinfo or timezone.utc)
 
 
 def Unicode(text: str) -> str:

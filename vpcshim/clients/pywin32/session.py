@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vpcshim.clients.calls import Calls
-from vpcshim.com.errors import ComError, describe_code
-from vpcshim.com.hresult import HRESULT
+from vpcshim.com.errors import ComError, text_of
+from vpcshim.com.events import Connected
+from vpcshim.com.member import Product
 from vpcshim.com.object import ComObject
 
 Factory = Callable[[str, str | None], ComObject]
@@ -17,25 +18,35 @@ class Session:
 
     Attributes:
         calls: Runs the script's calls, under the eyes of its hooks.
+        generated: The products whose objects are early-bound.
     """
 
     def __init__(self, factory: Factory, calls: Calls) -> None:
         self.calls = calls
+        self.generated: set[Product] = set()
         self._factory = factory
+        self._held: list[Connected] = []
 
     def create(self, progid: str, server: str | None) -> ComObject:
         """The application of that ProgID or CLSID, on the server that the script names, else on the default.
 
         Raises:
-            ComError: CO_E_CLASSSTRING for any other class; pywin32 gives it no EXCEPINFO.
+            ComError: CO_E_CLASSSTRING for any other class. What CoCreateInstance returns comes without EXCEPINFO.
         """
         result = self.calls.create(self._factory, progid, server)
         if result.failure is None:
             made: ComObject = result.value.value
             return made
-        if result.failure.code is HRESULT.CO_E_CLASSSTRING:
-            raise ComError(int(HRESULT.CO_E_CLASSSTRING), f"Invalid class string: {result.failure.description}")
-        raise ComError(int(result.failure.code), f"{describe_code(result.code)}: {result.failure.description}")
+        code = result.failure.code
+        raise ComError(int(code), text_of(code), description=result.failure.description)
+
+    def hold(self, sink: Connected) -> None:
+        """Keep a connected handler, as COM keeps a sink: until it is closed, or the session ends."""
+        self._held = [*(one for one in self._held if not one._subscription_.closed), sink]
+
+    def release(self) -> None:
+        """Keep no handler any more."""
+        self._held.clear()
 
 
 class NotInstalled(RuntimeError):
@@ -62,5 +73,6 @@ def begin(session: Session) -> None:
 
 
 def end(session: Session) -> None:
-    """Take it out of force."""
+    """Take it out of force; handlers that nobody else holds are disconnected."""
     _current.remove(session)
+    session.release()

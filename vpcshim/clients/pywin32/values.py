@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 from vpcshim.clients.calls import EMPTY, MISSING
+from vpcshim.clients.pywin32.pywintypes import Time
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT, Variant
 
@@ -56,11 +58,16 @@ def to_member(value: Any) -> Any:
         return to_member(value.value)
     if isinstance(value, list | tuple):
         return tuple(to_member(item) for item in value)
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
     return getattr(value, "_comobject_", value)
 
 
 def to_script(value: Variant, wrap: Wrap) -> Any:
-    """What a member handed out, as pywin32 gives it: Decimal, tuples, None for a null object, wrapped objects."""
+    """What a member handed out, as pywin32 gives it: Decimal, tuples, None for a null object, wrapped objects.
+
+    An array of VT_UI1 is a memoryview, a date a `pywintypes.TimeType` that says it is in UTC.
+    """
     return _plain(value.value, value.vt, wrap)
 
 
@@ -71,6 +78,10 @@ def _plain(value: Any, vt: VT, wrap: Wrap) -> Any:
         return tuple(_plain(item, vt, wrap) for item in value)
     if vt in (VT.I2, VT.I4, VT.UI1, VT.UI4):
         return int(value)  # an enumeration's member is a plain number to a script
+    if isinstance(value, bytes):
+        return memoryview(bytearray(value))
+    if isinstance(value, datetime):
+        return Time(value)
     return value
 
 
