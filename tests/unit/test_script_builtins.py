@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vpcshim.clients.calls import EMPTY, MISSING
-from vpcshim.clients.scripting import builtins
+from vpcshim.clients.scripting import builtins, conversions
 from vpcshim.clients.scripting.dates import date_diff, date_part
 from vpcshim.clients.scripting.wscript import Arguments, InStream, Streams
 from vpcshim.com.errors import Failure
@@ -129,13 +129,13 @@ def test_an_unknown_interval_is_refused() -> None:
     ],
 )
 def test_dates_are_read(text: Any, moment: datetime) -> None:
-    assert builtins.as_date(text) == moment
+    assert conversions.as_date(text) == moment
 
 
 @pytest.mark.parametrize("text", ["soon", "2020-13-01", 1e300, None])
 def test_what_is_no_date_is_refused(text: Any) -> None:
     with pytest.raises(Failure):
-        builtins.as_date(text)
+        conversions.as_date(text)
 
 
 def _dialogs(typed: str, *, batch: bool = False) -> tuple[builtins.Dialogs, io.StringIO]:

@@ -35,20 +35,36 @@ def test_a_cache_that_cannot_be_made_is_named(cache: Path) -> None:
 def test_without_wine_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "_program", lambda _name: None)
     monkeypatch.delenv("VPCSHIM_WINE", raising=False)
-    with pytest.raises(NoWine, match="apt install wine wine64"):
+    with pytest.raises(NoWine, match=r"no Wine here: apt install .*wine wine64 gcc-mingw-w64-x86-64"):
         installation.find()
 
 
 def test_a_wine_that_does_not_run_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VPCSHIM_WINE", "/bin/false")
-    with pytest.raises(NoWine, match="/bin/false does not run"):
+    with pytest.raises(NoWine, match=r"/bin/false does not run: .*VPCSHIM_WINE"):
         installation.find()
+
+
+def test_wine_is_never_to_update_what_is_linked_to_its_own_files(tmp_path: Path) -> None:
+    loader = tmp_path / "wine"
+    loader.write_text(
+        '#!/bin/sh\ntouch "$WINEPREFIX/system.reg"\necho 1676758571 > "$WINEPREFIX/.update-timestamp"\n'
+    )
+    loader.chmod(0o755)
+    made = installation.prefix(installation.Wine(str(loader), None, "wine-8.0"))
+    assert (made / ".update-timestamp").read_text() == "disable\n"
 
 
 def test_without_a_compiler_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_args, **_named: None)
     monkeypatch.delenv("VPCSHIM_MINGW", raising=False)
     with pytest.raises(NoWine, match="gcc-mingw-w64"):
+        program.path()
+
+
+def test_a_compiler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VPCSHIM_MINGW", "/there/is/no/compiler")
+    with pytest.raises(NoWine, match="/there/is/no/compiler does not run: No such file"):
         program.path()
 
 

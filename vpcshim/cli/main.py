@@ -36,6 +36,7 @@ _COMMANDS = {
     "resume": "Let paused machines go on.",
     "reset": "Reset machines as their reset button would.",
     "run": "Run a script made for the two products, in VBScript, JScript or Python, as it is.",
+    "serve": "Serve a program on Windows, whose COM server starts this command through ssh.",
     "check": "Say what a script uses and what of that is unavailable, without running it.",
     "events": "Tell what happens to the machines, and run the scripts attached to it.",
     "api": "List the interfaces and members that are served.",
@@ -85,8 +86,7 @@ class LazyGroup(click.Group):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # Python flushes stdout once more at exit, which would complain about the same pipe.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             return BROKEN_PIPE
         return result
 
@@ -102,10 +102,26 @@ def cli(settings: Settings) -> None:
     click.get_current_context().obj = settings
 
 
+def _drop_output() -> None:
+    """Let go of what stdout could not write: Python tries once more at exit, and would complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_closed_streams() -> None:
+    """Have the standard streams that whoever started us closed (as `>&-` does) hold and take nothing.
+
+    Else the next file or socket to be opened would become one of them, and be written to.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    if sys.stdout is None or sys.stderr is None:
-        return UNREADABLE  # there is nobody to tell
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name that the terminal's encoding lacks must not cut a report in the middle.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -118,6 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except OSError as error:
         click.echo(f"vpcshim: {one_line(error.strerror or str(error))}", err=True)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         return UNREADABLE
     except Exception as error:
         logger.debug("internal error", exc_info=error)

@@ -9,13 +9,12 @@ import getpass
 import re
 import socket
 from collections.abc import Callable
-from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
 from vpcshim.clients.calls import EMPTY, MISSING
+from vpcshim.clients.scripting.conversions import as_date, as_int, as_text, mismatch
 from vpcshim.clients.scripting.dates import date_diff, date_part
-from vpcshim.clients.scripting.frames import BadFrame, from_days
 from vpcshim.clients.scripting.objects import HostObject, offered
 from vpcshim.clients.scripting.wscript import Streams
 from vpcshim.com.errors import Failure
@@ -71,86 +70,9 @@ def functions(streams: Streams, *, batch: bool) -> dict[str, Callable[..., Any]]
     }
 
 
-# -- what a script's values are as ours ----------------------------------------------------------------------
-
-
-def as_text(value: Any) -> str:
-    """CStr; raises Failure (DISP_E_TYPEMISMATCH)."""
-    if isinstance(value, str):
-        return value
-    if value is EMPTY or value is MISSING:
-        return ""
-    if isinstance(value, bool | Decimal | int):
-        return str(value)
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else format(value, ".15G")
-    if isinstance(value, datetime):
-        day = f"{value.month}/{value.day}/{value.year}"
-        clock = f"{value.hour % 12 or 12}:{value:%M:%S} {value:%p}"
-        return (
-            clock
-            if value.date() == datetime(1899, 12, 30).date()
-            else day
-            if not _clock(value)
-            else f"{day} {clock}"
-        )
-    raise _mismatch("a text")
-
-
-def _clock(value: datetime) -> bool:
-    return bool(value.hour or value.minute or value.second)
-
-
-def as_int(value: Any) -> int:
-    """CLng; raises Failure (DISP_E_TYPEMISMATCH)."""
-    if value is EMPTY or value is MISSING:
-        return 0
-    if isinstance(value, bool):
-        return -1 if value else 0
-    try:
-        return round(Decimal(value) if isinstance(value, str) else value)
-    except (TypeError, ValueError, InvalidOperation, OverflowError) as error:
-        raise _mismatch("a number") from error
-
-
-_DATES = ("%m/%d/%Y", "%Y-%m-%d", "%d %B %Y", "%B %d, %Y", "%d-%b-%Y", "%m/%d/%y")
-_CLOCKS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "T%H:%M:%S")
-
-
-def as_date(value: Any) -> datetime:
-    """CDate; raises Failure (DISP_E_TYPEMISMATCH)."""
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, str):
-        text = " ".join(value.split())
-        for clock in _CLOCKS:
-            for day in _DATES:
-                try:
-                    return datetime.strptime(text, day + clock)
-                except ValueError:
-                    pass
-            try:
-                found = datetime.strptime(text, clock.strip()) if clock.startswith(" ") else None
-            except ValueError:
-                found = None
-            if found is not None:
-                return found.replace(year=1899, month=12, day=30)
-        raise _mismatch("a date")
-    if value is EMPTY or isinstance(value, int | float | Decimal):
-        try:
-            return from_days(0.0 if value is EMPTY else float(value))
-        except BadFrame as error:
-            raise _mismatch("a date") from error
-    raise _mismatch("a date")
-
-
-def _mismatch(wanted: str) -> Failure:
-    return Failure(HRESULT.DISP_E_TYPEMISMATCH, f"{wanted} is needed")
-
-
 def _array(value: Any) -> tuple[Any, ...]:
     if not isinstance(value, tuple):
-        raise _mismatch("an array")
+        raise mismatch("an array")
     return value
 
 
@@ -185,7 +107,7 @@ def rounded(value: Any, places: Any = 0) -> Any:
     except (TypeError, ValueError, InvalidOperation) as error:
         if isinstance(value, float):
             return value  # more digits than there are to round, or no number
-        raise _mismatch("a number") from error
+        raise mismatch("a number") from error
     return result if isinstance(value, Decimal) else float(result)
 
 
@@ -242,9 +164,10 @@ _KINDS = {
 }
 
 
-def kind_name(kind: int) -> str:
+def kind_name(kind: Any) -> str:
     """TypeName of what is no object, by its VarType."""
-    return "Variant()" if kind & 0x2000 else _KINDS.get(kind, "Unknown")
+    number = as_int(kind)
+    return "Variant()" if number & 0x2000 else _KINDS.get(number, "Unknown")
 
 
 def element(array: tuple[Any, ...], index: tuple[Any, ...]) -> Any:

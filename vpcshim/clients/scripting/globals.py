@@ -8,6 +8,7 @@ from typing import Any
 
 from vpcshim.clients.calls import Calls, Use, default_member
 from vpcshim.clients.scripting import builtins
+from vpcshim.clients.scripting.conversions import as_text
 from vpcshim.clients.scripting.frames import Remote
 from vpcshim.clients.scripting.language import HOLDER, VBSCRIPT, Prepared, Refused, prepare
 from vpcshim.clients.scripting.objects import Function, Functions, HostObject
@@ -161,10 +162,10 @@ class Script(Host):
         return Function(lambda *args: self._session.call_script(str(name), args))
 
     def _evaluate(self, text: Any) -> Any:
-        return self._session.parse(self._prepared(f"({builtins.as_text(text)})").text, expression=True)
+        return self._session.parse(self._prepared(f"({as_text(text)})").text, expression=True)
 
     def _execute(self, text: Any) -> None:
-        self._session.parse(self._prepared(builtins.as_text(text)).text, expression=False)
+        self._session.parse(self._prepared(as_text(text)).text, expression=False)
 
     def _prepared(self, text: str) -> Prepared:
         """What a script has the engine run, prepared as the script is; raises ComError where that is refused."""

@@ -88,7 +88,7 @@ class HostObject:
             attribute = f"put_{offer.name.lower()}"
             if not hasattr(self, attribute):
                 raise Failure(HRESULT.DISP_E_MEMBERNOTFOUND, f"{offer.name} cannot be assigned")
-        return _fitting(getattr(self, attribute), args, offer.name)
+        return fitting(getattr(self, attribute), args, offer.name)
 
 
 class Functions(HostObject):
@@ -107,7 +107,7 @@ class Functions(HostObject):
         if not 1 <= dispid <= len(self._all) or flags & _PUT:
             raise Failure(HRESULT.DISP_E_MEMBERNOTFOUND, "there is no such function")
         name, function = self._all[dispid - 1]
-        return _fitting(function, args, name)
+        return fitting(function, args, name)
 
 
 class Function(HostObject):
@@ -122,7 +122,7 @@ class Function(HostObject):
         return self._function(*args)
 
 
-def _fitting(function: Callable[..., Any], args: tuple[Any, ...], name: str) -> Any:
+def fitting(function: Callable[..., Any], args: tuple[Any, ...], name: str) -> Any:
     """The function's result; DISP_E_BADPARAMCOUNT when it is not called with so many arguments."""
     while args and args[-1] is MISSING:
         args = args[:-1]

@@ -1,34 +1,33 @@
-"""Serving the in-process COM server of genuine Windows (`wine/host/inproc.c`) over a socket.
+"""Serving the in-process COM server of genuine Windows (`wine/host/inproc.c`), which starts us through ssh.
 
-Nothing here is encrypted: listen on this machine alone, and let ssh carry it (`ssh -L`). A client that does not
-know the secret is served nothing.
+The streams that we were started with are the channel: nobody else has an end of them, and whoever could start us
+has our rights already. So there is no secret to know.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import socket
 
 from vpcshim.clients.calls import Calls, Hook
 from vpcshim.clients.scripting.channel import Channel, HostGone
-from vpcshim.clients.scripting.frames import BadFrame
+from vpcshim.clients.scripting.frames import SECRET_SIZE
 from vpcshim.clients.scripting.globals import Factory
 from vpcshim.clients.scripting.language import VBSCRIPT
 from vpcshim.clients.scripting.objects import Functions
 from vpcshim.clients.scripting.session import Session
 
-logger = logging.getLogger(__name__)
 
-
-def serve_client(client: socket.socket, secret: bytes, factory: Factory, hooks: tuple[Hook, ...] = ()) -> None:
-    """Serve one program until it goes away; whatever it sends that is no frame ends the connection, and is logged.
+def serve_program(reading: int, writing: int, factory: Factory, hooks: tuple[Hook, ...] = ()) -> None:
+    """Serve one program until it goes away.
 
     Args:
-        client: The connection; it is closed.
-        secret: What the client has to greet with (VPCSHIM_SECRET, in hex, on its side).
+        reading: The file descriptor that it is read from.
+        writing: The file descriptor that it is answered on.
         factory: Makes the applications.
         hooks: What sees its calls.
+
+    Raises:
+        BadFrame: It sent what is no frame.
     """
     calls = Calls(*hooks)
 
@@ -38,12 +37,6 @@ def serve_client(client: socket.socket, secret: bytes, factory: Factory, hooks: 
             raise result.failure
         return result.value
 
-    with client:
-        if client.family in (socket.AF_INET, socket.AF_INET6):
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        session = Session(Channel(client.fileno(), client.fileno()), secret, calls, VBSCRIPT)
-        with contextlib.suppress(HostGone):  # a program that is done just ends
-            try:
-                session.run("", "", "", {"vpcshim": Functions({"CreateObject": create})})
-            except BadFrame as error:
-                logger.warning("a client is given up: %s", error)
+    session = Session(Channel(reading, writing), bytes(SECRET_SIZE), calls, VBSCRIPT)
+    with contextlib.suppress(HostGone):  # a program that is done just ends
+        session.run("", "", "", {"vpcshim": Functions({"CreateObject": create})})

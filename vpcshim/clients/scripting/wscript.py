@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from vpcshim.clients.scripting.objects import HostObject, offered
+from vpcshim.clients.scripting.conversions import as_int, as_text
+from vpcshim.clients.scripting.objects import HostObject, fitting, offered
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 
 # What Windows Script Host of Windows Server 2003 R2 and later says of itself.
 _VERSION = "5.6"
 _BUILD = 8827
-_LONGEST_SLEEP = 0x7FFF_FFFF
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class WScript(HostObject):
     @offered("Arguments", prop=True)
     def arguments(self, *index: Any) -> Any:
         """The script's arguments; with an index, one of them."""
-        return self._arguments.item(*index) if index else self._arguments
+        return fitting(self._arguments.item, index, "Arguments") if index else self._arguments
 
     @offered("StdIn", prop=True)
     def stdin(self) -> HostObject:
@@ -132,24 +132,23 @@ class WScript(HostObject):
         return self._stderr
 
     @offered("Echo", text=True)
-    def echo(self, *texts: str) -> None:
+    def echo(self, *texts: Any) -> None:
         """Write the arguments to standard output, with blanks in between."""
-        self._stdout.write(" ".join(texts) + "\n")
+        self._stdout.write(" ".join(map(as_text, texts)) + "\n")
 
     @offered("Sleep")
     def sleep(self, milliseconds: Any) -> None:
         """Wait; events reach the script meanwhile."""
-        if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
-            raise Failure(HRESULT.DISP_E_TYPEMISMATCH, "Sleep takes a number of milliseconds")
-        if not 0 <= milliseconds <= _LONGEST_SLEEP:
-            raise Failure(HRESULT.E_INVALIDARG, f"Sleep takes 0 to {_LONGEST_SLEEP} milliseconds")
+        number = as_int(milliseconds)
+        if number < 0:
+            raise Failure(HRESULT.E_INVALIDARG, f"Sleep takes a number of milliseconds, not {number}")
         self._streams.stdout.flush()
-        self._host.sleep(milliseconds / 1000)
+        self._host.sleep(number / 1000)
 
     @offered("Quit")
     def quit(self, code: Any = 0) -> None:
         """End the script with an exit code."""
-        self._host.quit(int(code) if isinstance(code, int | float) else 0)
+        self._host.quit(as_int(code))
 
     @offered("CreateObject")
     def create(self, progid: Any, prefix: Any = "") -> Any:
@@ -183,7 +182,7 @@ class Arguments(HostObject):
     @offered("Item", prop=True, default=True)
     def item(self, index: Any) -> str:
         """The argument at an index from 0."""
-        number = _index(index)
+        number = as_int(index)
         if not 0 <= number < len(self._args):
             raise Failure(HRESULT.DISP_E_BADINDEX, f"there is no argument {number}: {len(self._args)} were given")
         return self._args[number]
@@ -207,13 +206,13 @@ class Arguments(HostObject):
     def named(self, *name: Any) -> Any:
         """Those of the form /name:value; with a name, one of them."""
         named = Named(self._args)
-        return named.item(*name) if name else named
+        return fitting(named.item, name, "Named") if name else named
 
     @offered("Unnamed", prop=True)
     def unnamed(self, *index: Any) -> Any:
         """The others; with an index, one of them."""
         unnamed = Arguments(tuple(argument for argument in self._args if not argument.startswith("/")))
-        return unnamed.item(*index) if index else unnamed
+        return fitting(unnamed.item, index, "Unnamed") if index else unnamed
 
     @offered("ShowUsage")
     def show_usage(self) -> None:
@@ -286,7 +285,7 @@ class OutStream(HostObject):
     @offered("WriteBlankLines")
     def write_blank_lines(self, count: Any) -> None:
         """Write so many empty lines."""
-        self.write("\n" * min(max(_index(count), 0), 1 << 16))
+        self.write("\n" * min(max(as_int(count), 0), 1 << 16))
 
     @offered("Close")
     def close(self) -> None:
@@ -359,7 +358,7 @@ class InStream(HostObject):
     @offered("Read")
     def read(self, count: Any) -> str:
         """So many characters, or as many as are left."""
-        wanted = max(_index(count), 0)
+        wanted = max(as_int(count), 0)
         self._need()
         text = io.StringIO()
         while wanted and self._fill():
@@ -389,11 +388,3 @@ def windows_path(path: Path) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _index(value: Any) -> int:
-    if isinstance(value, int | float):
-        return round(value)
-    if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
-    raise Failure(HRESULT.DISP_E_TYPEMISMATCH, "a number is needed")

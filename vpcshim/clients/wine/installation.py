@@ -20,13 +20,24 @@ logger = logging.getLogger(__name__)
 
 # How long a wineserver stays after the last script, in seconds: the next one starts in a tenth of the time.
 KEPT = 300
+# What scripts need, all at once: who installed Wine alone would only hear next that a compiler is missing.
+INSTALL = "apt install --no-install-recommends wine wine64 gcc-mingw-w64-x86-64"
 _PREFIX_PATIENCE = 300
 _PLACES = ("/usr/lib/wine", "/usr/lib64/wine", "/opt/wine-stable/bin", "/usr/local/bin")
 _LIBRARIES = ("/usr/lib/x86_64-linux-gnu/wine", "/usr/lib64/wine", "/usr/lib/wine", "/opt/wine-stable/lib64/wine")
 
 
 class NoWine(Exception):
-    """Scripts cannot be run here; the message says what to install."""
+    """VBScript and JScript cannot be run here; the message says why, and the way out where there is one.
+
+    Attributes:
+        why: What is missing or wrong.
+        remedy: What to do about it; None where `why` says all there is to say.
+    """
+
+    def __init__(self, why: str, remedy: str | None = None) -> None:
+        super().__init__(why if remedy is None else f"{why}: {remedy}")
+        self.why, self.remedy = why, remedy
 
 
 @dataclass(frozen=True)
@@ -61,15 +72,16 @@ def find() -> Wine:
     """
     loader = os.environ.get("VPCSHIM_WINE") or _program("wine64") or _program("wine")
     if loader is None:
-        raise NoWine(
-            "VBScript and JScript run in Wine's script engines: apt install wine wine64 (or set VPCSHIM_WINE)"
-        )
+        why = "VBScript and JScript run in Wine's script engines, and there is no Wine here"
+        raise NoWine(why, f"{INSTALL} (or name a Wine in VPCSHIM_WINE)")
     try:
         told = subprocess.run(
             [loader, "--version"], capture_output=True, text=True, timeout=30, check=True, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise NoWine(f"{loader} does not run: {error}") from error
+        told_why = error.strerror if isinstance(error, OSError) else str(error)
+        why = f"{loader} does not run: {told_why}"
+        raise NoWine(why, f"name one that does in VPCSHIM_WINE, or {INSTALL}") from error
     return Wine(loader, _program("wineserver64") or _program("wineserver"), told.stdout.strip())
 
 
@@ -91,7 +103,7 @@ def cache() -> Path:
     except OSError as error:
         raise NoWine(f"{base} cannot be used: {error.strerror}") from error
     if status.st_uid != os.geteuid():
-        raise NoWine(f"{base} belongs to another user: set XDG_CACHE_HOME to a folder of your own")
+        raise NoWine(f"{base} belongs to another user", "set XDG_CACHE_HOME to a folder of your own")
     if status.st_mode & 0o077:
         base.chmod(0o700)
     return base
@@ -159,6 +171,9 @@ def _make(wine: Wine, folder: Path) -> None:
         if link.is_symlink():
             link.unlink()
             link.mkdir()
+    # What Wine would bring up to date, it would write through the links of `_share`: as root, into Wine itself.
+    # Another version has another prefix.
+    (folder / ".update-timestamp").write_text("disable\n")
     _share(folder / "drive_c" / "windows")
 
 

@@ -34,9 +34,8 @@ class HostProcess:
     def __init__(self) -> None:
         """Start it; raises NoWine."""
         wine = installation.find()
-        prefix = installation.prefix(wine)
-        environment = wine.environment(prefix)
         host = program.path()
+        environment = wine.environment(installation.prefix(wine))
         self.secret = secrets.token_bytes(SECRET_SIZE)
         installation.keep_server(wine, environment)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__

@@ -30,6 +30,31 @@ static IActiveScript *script;
 static IActiveScriptParse *parser;
 static IDispatch *names_of_script;
 
+/* -- the channel ---------------------------------------------------------------------------------------------- */
+
+static BOOL secret_from_environment(BYTE *secret)
+{
+    char text[2 * SECRET_SIZE + 1];
+    int i;
+
+    if (GetEnvironmentVariableA("VPCSHIM_SECRET", text, sizeof(text)) != 2 * SECRET_SIZE) return FALSE;
+    SetEnvironmentVariableA("VPCSHIM_SECRET", NULL); /* not for what the script starts */
+    for (i = 0; i < SECRET_SIZE; i++) {
+        char pair[3] = {text[2 * i], text[2 * i + 1], 0}, *end;
+        secret[i] = (BYTE)strtoul(pair, &end, 16);
+        if (*end) return FALSE;
+    }
+    SecureZeroMemory(text, sizeof(text));
+    return TRUE;
+}
+
+/* A script that handles this error over and over would never end. */
+void channel_missed(void)
+{
+    static LONG missed;
+    if (InterlockedIncrement(&missed) > 1000) ExitProcess(70);
+}
+
 /* -- the site ------------------------------------------------------------------------------------------------ */
 
 static HRESULT WINAPI site_query(IActiveScriptSite *site, REFIID iid, void **out)
@@ -120,6 +145,7 @@ static IActiveScriptSite site = {(IActiveScriptSiteVtbl *)&site_vtbl};
 
 static HRESULT parse(const WCHAR *text, DWORD flags, VARIANT *value, EXCEPINFO *info)
 {
+    if (!parser || !text) return E_UNEXPECTED;
     return parser->lpVtbl->ParseScriptText(parser, text, NULL, NULL, NULL, 0, 0, flags, value, info);
 }
 
@@ -160,6 +186,10 @@ static HRESULT invoke_named(IDispatch *object, BSTR name, DISPID id, WORD flags,
 
 BOOL serve(BYTE kind, reader *r, buffer *answer)
 {
+    IUnknown *object = NULL;
+    IDispatch *dispatch = NULL;
+    DWORD number = 0;
+    WORD flags = DISPATCH_METHOD;
     VARIANT value;
     EXCEPINFO info;
     HRESULT hr = E_NOTIMPL;
@@ -169,41 +199,41 @@ BOOL serve(BYTE kind, reader *r, buffer *answer)
     memset(&info, 0, sizeof(info));
     switch (kind) {
     case K_QUIT:
-        ExitProcess(get_u32(r));
+        number = get_u32(r);
+        ExitProcess(r->failed ? 70 : number);
     case K_FORGET:
         local_forget(get_u64(r));
         return FALSE;
-    case K_CALL:
-        text = get_bstr(r);
-        hr = names_of_script ? invoke_named(names_of_script, text, 0, DISPATCH_METHOD, r, &value, &info) : E_UNEXPECTED;
+    case K_LOCAL:
+        object = local_find(get_u64(r));
+        number = get_u32(r);
+        flags = get_u16(r);
         break;
-    case K_LOCAL: {
-        IUnknown *object = local_find(get_u64(r));
-        IDispatch *dispatch = NULL;
-        DISPID id = (DISPID)get_u32(r);
-        WORD flags = get_u16(r);
-        text = get_bstr(r);
-        hr = object ? IUnknown_QueryInterface(object, &IID_IDispatch, (void **)&dispatch) : E_POINTER;
-        if (SUCCEEDED(hr)) {
-            hr = invoke_named(dispatch, text, id, flags, r, &value, &info);
-            IDispatch_Release(dispatch);
-        }
+    case K_PARSE:
+        number = get_u32(r);
         break;
     }
+    text = get_bstr(r); /* which all the others have as well */
+    if (r->failed) kind = 0, hr = RPC_E_INVALID_DATA;
+    switch (kind) {
+    case K_CALL:
+        hr = names_of_script ? invoke_named(names_of_script, text, 0, flags, r, &value, &info) : E_UNEXPECTED;
+        break;
+    case K_LOCAL:
+        hr = object ? IUnknown_QueryInterface(object, &IID_IDispatch, (void **)&dispatch) : E_POINTER;
+        if (FAILED(hr)) break;
+        hr = invoke_named(dispatch, text, (DISPID)number, flags, r, &value, &info);
+        IDispatch_Release(dispatch);
+        break;
     case K_CREATE:
-        text = get_bstr(r);
         hr = create(text, &value);
         break;
     case K_GET:
-        text = get_bstr(r);
         hr = get_by_moniker(text, &value);
         break;
-    case K_PARSE: {
-        DWORD flags = get_u32(r);
-        text = get_bstr(r);
-        hr = parse(text, flags, flags & SCRIPTTEXT_ISEXPRESSION ? &value : NULL, &info);
+    case K_PARSE:
+        hr = parse(text, number, number & SCRIPTTEXT_ISEXPRESSION ? &value : NULL, &info);
         break;
-    }
     }
     put_result(answer, hr, &value, &info);
     VariantClear(&value);
@@ -258,7 +288,7 @@ int main(void)
     HANDLE in = GetStdHandle(STD_INPUT_HANDLE), out = GetStdHandle(STD_OUTPUT_HANDLE), nothing;
     SECURITY_ATTRIBUTES inherit = {sizeof(inherit), NULL, TRUE};
     buffer request = {0}, answer = {0};
-    BYTE engine;
+    BYTE engine, secret[SECRET_SIZE];
     EXCEPINFO info;
     reader r = {0};
     BSTR name, text, prelude;
@@ -276,7 +306,10 @@ int main(void)
     if (!channel_pipes(in, out)) return 70;
     if (FAILED(CoInitializeEx(NULL, COINIT_APARTMENTTHREADED))) return 70;
 
-    if (FAILED(greet(&answer))) return 70;
+    if (!secret_from_environment(secret)) return 70;
+    hr = greet(secret, &answer);
+    SecureZeroMemory(secret, sizeof(secret));
+    if (FAILED(hr)) return 70;
     r.data = answer.data;
     r.left = answer.size;
     engine = get_u8(&r);

@@ -260,6 +260,7 @@ static HRESULT WINAPI proxy_invoke(IDispatch *iface, DISPID id, REFIID iid, LCID
     if (info) memset(info, 0, sizeof(*info));
     if (argerr) *argerr = 0;
     if (!params) return E_POINTER;
+    if (params->cArgs > MAXWORD) return DISP_E_BADPARAMCOUNT;
     if (params->cNamedArgs > 1 || (params->cNamedArgs == 1 && params->rgdispidNamedArgs[0] != DISPID_PROPERTYPUT))
         return DISP_E_NONAMEDARGS;
     request_begin(&request, K_INVOKE);
@@ -287,9 +288,6 @@ static HRESULT WINAPI proxy_invoke(IDispatch *iface, DISPID id, REFIID iid, LCID
         }
     }
     if (hr == E_SERVER_GONE && info && !channel_alive()) {
-        /* A script that handles this error over and over would never end. */
-        static LONG refused;
-        if (InterlockedIncrement(&refused) > 1000) ExitProcess(70);
         info->scode = E_SERVER_GONE;
         info->bstrSource = SysAllocString(L"vpcshim");
         info->bstrDescription = SysAllocString(L"The server of this object has ended.");

@@ -65,60 +65,66 @@ static void put_object(buffer *b, VARTYPE vt, IUnknown *object)
     }
 }
 
+/* Whether a VARIANT has room for an element: an array of records has elements of any size. */
+static BOOL held_by_variant(SAFEARRAY *array, VARTYPE vt)
+{
+    UINT size = SafeArrayGetElemsize(array);
+
+    if (vt == VT_VARIANT) return size == sizeof(VARIANT);
+    return vt != VT_RECORD && size <= (vt == VT_DECIMAL ? sizeof(DECIMAL) : sizeof(LONGLONG));
+}
+
 static void put_array(buffer *b, SAFEARRAY *array, int depth)
 {
+    LONG low[MAX_DIMENSIONS], high[MAX_DIMENSIONS], index[MAX_DIMENSIONS];
     UINT i, dims;
     VARTYPE vt;
-    LONG *index;
     ULONGLONG count = 1;
 
-    if (!array || FAILED(SafeArrayGetVartype(array, &vt))) {
+    if (!array || FAILED(SafeArrayGetVartype(array, &vt)) || !held_by_variant(array, vt)) {
         put_u16(b, VT_EMPTY);
         return;
     }
     dims = SafeArrayGetDim(array);
     put_u16(b, VT_ARRAY | VT_VARIANT);
     put_u8(b, (BYTE)dims);
-    if (dims < 1 || dims > 60 || !(index = malloc(dims * sizeof(*index)))) {
-        b->failed = TRUE;
-        return;
-    }
-    for (i = 0; i < dims; i++) {
-        LONG low, high;
-        if (FAILED(SafeArrayGetLBound(array, i + 1, &low)) || FAILED(SafeArrayGetUBound(array, i + 1, &high)))
-            low = 0, high = -1;
-        put_u32(b, (DWORD)(high - low + 1));
-        put_u32(b, (DWORD)low);
-        index[i] = low;
-        count *= (ULONGLONG)(high - low + 1);
+    if (dims < 1 || dims > MAX_DIMENSIONS) b->failed = TRUE;
+    for (i = 0; i < dims && !b->failed; i++) {
+        LONGLONG size;
+        if (FAILED(SafeArrayGetLBound(array, i + 1, &low[i])) || FAILED(SafeArrayGetUBound(array, i + 1, &high[i])))
+            low[i] = 0, high[i] = -1;
+        size = (LONGLONG)high[i] - low[i] + 1;
+        put_u32(b, (DWORD)size);
+        put_u32(b, (DWORD)low[i]);
+        index[i] = low[i];
+        count *= (ULONGLONG)size;
         if (count > MAX_FRAME) b->failed = TRUE;
     }
     /* The last index runs fastest. */
     while (count-- && !b->failed) {
         VARIANT element;
+        HRESULT hr;
         memset(&element, 0, sizeof(element));
         if (vt == VT_VARIANT) {
-            if (FAILED(SafeArrayGetElement(array, index, &element))) VariantInit(&element);
-        } else if (vt == VT_DECIMAL) {
-            SafeArrayGetElement(array, index, &element.decVal);
-            V_VT(&element) = vt;
-        } else if (SUCCEEDED(SafeArrayGetElement(array, index, &V_UI1(&element)))) {
-            V_VT(&element) = vt;
+            hr = SafeArrayGetElement(array, index, &element);
+        } else {
+            hr = SafeArrayGetElement(array, index, vt == VT_DECIMAL ? (void *)&element.decVal : &V_UI1(&element));
+            if (SUCCEEDED(hr)) V_VT(&element) = vt;
+        }
+        if (FAILED(hr)) {
+            b->failed = TRUE;
+            return;
         }
         put_value(b, &element, depth + 1);
         VariantClear(&element);
         for (i = dims; i-- > 0;) {
-            LONG low = 0, high = 0;
-            SafeArrayGetLBound(array, i + 1, &low);
-            SafeArrayGetUBound(array, i + 1, &high);
-            if (index[i] < high) {
+            if (index[i] < high[i]) {
                 index[i]++;
                 break;
             }
-            index[i] = low;
+            index[i] = low[i];
         }
     }
-    free(index);
 }
 
 void put_value(buffer *b, const VARIANT *value, int depth)
@@ -257,8 +263,8 @@ BSTR get_bstr(reader *r)
     const BYTE *data = get_bytes(r, size);
     BSTR text = SysAllocStringLen(NULL, data ? size / sizeof(WCHAR) : 0);
 
-    if (!text) r->failed = TRUE;
-    else if (data) memcpy(text, data, size / sizeof(WCHAR) * sizeof(WCHAR));
+    if (!text || size % sizeof(WCHAR)) r->failed = TRUE;
+    else if (data) memcpy(text, data, size);
     return text;
 }
 
@@ -322,9 +328,15 @@ static HRESULT WINAPI enum_next(IEnumVARIANT *iface, ULONG wanted, VARIANT *out,
     ULONG i;
 
     if (!out) return E_POINTER;
-    for (i = 0; i < wanted && e->next < e->count; i++) {
+    for (i = 0; i < wanted && e->next < e->count; i++, e->next++) {
+        HRESULT hr;
         VariantInit(&out[i]);
-        VariantCopy(&out[i], &e->items->values[e->next++]);
+        if (FAILED(hr = VariantCopy(&out[i], &e->items->values[e->next]))) {
+            e->next -= i;
+            while (i--) VariantClear(&out[i]);
+            if (fetched) *fetched = 0;
+            return hr;
+        }
     }
     if (fetched) *fetched = i;
     return i == wanted ? S_OK : S_FALSE;
@@ -382,59 +394,66 @@ static IUnknown *get_enumerator(reader *r, int depth)
     return e;
 }
 
-static IUnknown *get_object(reader *r, int depth)
+/* An object, and as what: one that has no IDispatch does not become a VT_DISPATCH, whatever the frame says. */
+static IUnknown *get_object(reader *r, VARTYPE *vt, int depth)
 {
-    ULONGLONG handle;
+    BYTE tag = get_u8(r);
+    IUnknown *object = NULL;
+    IDispatch *dispatch;
 
-    switch (get_u8(r)) {
-    case OBJ_NULL:
-        return NULL;
-    case OBJ_REMOTE:
-        handle = get_u64(r);
-        return (IUnknown *)proxy_new(handle, get_u32(r));
-    case OBJ_LOCAL: {
-        IUnknown *object = local_find(get_u64(r));
+    if (tag == OBJ_NULL) return NULL;
+    if (tag == OBJ_REMOTE) {
+        ULONGLONG handle = get_u64(r);
+        DWORD kind = get_u32(r);
+        if (!r->failed) object = (IUnknown *)proxy_new(handle, kind);
+    } else if (tag == OBJ_LOCAL) {
+        object = local_find(get_u64(r));
+        if (object && SUCCEEDED(IUnknown_QueryInterface(object, &IID_IDispatch, (void **)&dispatch))) {
+            *vt = VT_DISPATCH;
+            return (IUnknown *)dispatch;
+        }
+        *vt = VT_UNKNOWN;
         if (object) IUnknown_AddRef(object);
-        else r->failed = TRUE;
-        return object;
+    } else if (tag == OBJ_ENUM && *vt == VT_UNKNOWN) {
+        object = get_enumerator(r, depth);
     }
-    case OBJ_ENUM:
-        return get_enumerator(r, depth);
-    }
-    r->failed = TRUE;
-    return NULL;
+    if (!object) r->failed = TRUE;
+    return object;
 }
 
 static SAFEARRAY *get_array(reader *r, VARTYPE vt, int depth)
 {
-    SAFEARRAYBOUND bounds[60];
-    LONG index[60];
+    SAFEARRAYBOUND bounds[MAX_DIMENSIONS];
+    LONG index[MAX_DIMENSIONS];
     BYTE dims = get_u8(r), i;
-    ULONGLONG count = 1;
+    /* What an element takes in the frame at least bounds their number. */
+    ULONGLONG count = 1, most = r->left / (vt == VT_UI1 ? 1 : 2);
     SAFEARRAY *array;
 
-    if (dims < 1 || dims > 60) r->failed = TRUE;
+    if (dims < 1 || dims > MAX_DIMENSIONS) r->failed = TRUE;
     for (i = 0; i < dims && !r->failed; i++) {
         bounds[i].cElements = get_u32(r);
         bounds[i].lLbound = (LONG)get_u32(r);
         index[i] = bounds[i].lLbound;
         count *= bounds[i].cElements;
-        if (count > r->left) r->failed = TRUE;
+        if (count > most || (LONGLONG)bounds[i].lLbound + bounds[i].cElements > MAXLONG) r->failed = TRUE;
     }
     if (r->failed || !(array = SafeArrayCreate(vt, dims, bounds))) {
         r->failed = TRUE;
         return NULL;
     }
     while (count-- && !r->failed) {
-        VARIANT element;
+        HRESULT hr;
         if (vt == VT_UI1) {
             BYTE byte = get_u8(r);
-            SafeArrayPutElement(array, index, &byte);
+            hr = SafeArrayPutElement(array, index, &byte);
         } else {
+            VARIANT element;
             get_value(r, &element, depth + 1);
-            SafeArrayPutElement(array, index, &element);
+            hr = SafeArrayPutElement(array, index, &element);
             VariantClear(&element);
         }
+        if (FAILED(hr)) r->failed = TRUE;
         for (i = dims; i-- > 0;) {
             if (index[i] + 1 < bounds[i].lLbound + (LONG)bounds[i].cElements) {
                 index[i]++;
@@ -484,7 +503,7 @@ void get_value(reader *r, VARIANT *value, int depth)
         break;
     case VT_DISPATCH:
     case VT_UNKNOWN:
-        V_UNKNOWN(value) = get_object(r, depth);
+        V_UNKNOWN(value) = get_object(r, &vt, depth);
         break;
     case VT_ARRAY | VT_UI1:
     case VT_ARRAY | VT_VARIANT:
@@ -515,68 +534,12 @@ BOOL channel_pipes(HANDLE in, HANDLE out)
     return alive;
 }
 
-#ifdef VPCSHIM_TCP
-#include <ws2tcpip.h>
-
-static SOCKET channel_socket = INVALID_SOCKET;
-
-BOOL channel_tcp(const char *host, const char *port)
-{
-    WSADATA data;
-    struct addrinfo hints = {0}, *found, *one;
-    BOOL on = TRUE;
-
-    if (WSAStartup(MAKEWORD(2, 2), &data)) return FALSE;
-    hints.ai_socktype = SOCK_STREAM;
-    if (getaddrinfo(host, port, &hints, &found)) return FALSE;
-    for (one = found; one; one = one->ai_next) {
-        channel_socket = socket(one->ai_family, one->ai_socktype, one->ai_protocol);
-        if (channel_socket == INVALID_SOCKET) continue;
-        if (!connect(channel_socket, one->ai_addr, (int)one->ai_addrlen)) break;
-        closesocket(channel_socket);
-        channel_socket = INVALID_SOCKET;
-    }
-    freeaddrinfo(found);
-    if (channel_socket == INVALID_SOCKET) return FALSE;
-    setsockopt(channel_socket, IPPROTO_TCP, TCP_NODELAY, (const char *)&on, sizeof(on));
-    alive = TRUE;
-    return TRUE;
-}
-
-static BOOL read_some(BYTE *data, DWORD size, DWORD *done)
-{
-    int got;
-
-    if (channel_socket == INVALID_SOCKET) return ReadFile(channel_in, data, size, done, NULL);
-    got = recv(channel_socket, (char *)data, (int)size, 0);
-    *done = got > 0 ? (DWORD)got : 0;
-    return got > 0;
-}
-
-static BOOL write_some(const BYTE *data, DWORD size, DWORD *done)
-{
-    int sent;
-
-    if (channel_socket == INVALID_SOCKET) return WriteFile(channel_out, data, size, done, NULL);
-    sent = send(channel_socket, (const char *)data, (int)size, 0);
-    *done = sent > 0 ? (DWORD)sent : 0;
-    return sent > 0;
-}
-#else
-static BOOL read_some(BYTE *data, DWORD size, DWORD *done) { return ReadFile(channel_in, data, size, done, NULL); }
-
-static BOOL write_some(const BYTE *data, DWORD size, DWORD *done)
-{
-    return WriteFile(channel_out, data, size, done, NULL);
-}
-#endif
-
 static BOOL write_all(const BYTE *data, DWORD size)
 {
     DWORD done;
 
     while (alive && size) {
-        if (!write_some(data, size, &done) || !done) alive = FALSE;
+        if (!WriteFile(channel_out, data, size, &done, NULL) || !done) alive = FALSE;
         else data += done, size -= done;
     }
     return alive;
@@ -597,11 +560,11 @@ static BOOL read_all(BYTE *data, DWORD size)
             data += have;
             size -= have;
         } else if (size >= sizeof(ahead)) {
-            if (!read_some(data, size, &done) || !done) alive = FALSE;
+            if (!ReadFile(channel_in, data, size, &done, NULL) || !done) alive = FALSE;
             else data += done, size -= done;
         } else {
             ahead_at = ahead_end = 0;
-            if (!read_some(ahead, sizeof(ahead), &done) || !done) alive = FALSE;
+            if (!ReadFile(channel_in, ahead, sizeof(ahead), &done, NULL) || !done) alive = FALSE;
             else ahead_end = done;
         }
     }
@@ -665,7 +628,10 @@ HRESULT request_answered(buffer *b, BYTE wanted, buffer *answer)
 {
     BYTE kind;
 
-    if (!alive) return E_SERVER_GONE;
+    if (!alive) {
+        channel_missed();
+        return E_SERVER_GONE;
+    }
     if (b->failed) return E_OUTOFMEMORY;
     if (nesting >= MAX_NESTING) return E_OUTOFMEMORY;
     if (!send_frame(b)) return E_SERVER_GONE;
@@ -690,7 +656,7 @@ HRESULT request_answered(buffer *b, BYTE wanted, buffer *answer)
                 request_begin(&reply, K_RESULT);
                 put_result(&reply, E_OUTOFMEMORY, NULL, NULL);
             }
-            send_frame(&reply);
+            if (!request_told(&reply)) alive = FALSE; /* the other side waits for it in vain */
         }
         free(reply.data);
         free(asked.data);
@@ -701,34 +667,16 @@ HRESULT request_answered(buffer *b, BYTE wanted, buffer *answer)
 
 /* -- the greeting -------------------------------------------------------------------------------------------- */
 
-static BOOL secret_from_environment(BYTE *secret)
+HRESULT greet(const BYTE secret[SECRET_SIZE], buffer *answer)
 {
-    char text[2 * SECRET_SIZE + 1];
-    int i;
-
-    if (GetEnvironmentVariableA("VPCSHIM_SECRET", text, sizeof(text)) != 2 * SECRET_SIZE) return FALSE;
-    SetEnvironmentVariableA("VPCSHIM_SECRET", NULL); /* not for what the script starts */
-    for (i = 0; i < SECRET_SIZE; i++) {
-        char pair[3] = {text[2 * i], text[2 * i + 1], 0}, *end;
-        secret[i] = (BYTE)strtoul(pair, &end, 16);
-        if (*end) return FALSE;
-    }
-    return TRUE;
-}
-
-HRESULT greet(buffer *answer)
-{
-    BYTE secret[SECRET_SIZE];
     buffer request = {0};
     HRESULT hr;
 
-    if (!secret_from_environment(secret)) return E_ACCESSDENIED;
     request_begin(&request, K_HELLO);
     put_u32(&request, WIRE_VERSION);
     put_bytes(&request, secret, SECRET_SIZE);
-    SecureZeroMemory(secret, sizeof(secret));
     hr = request_answered(&request, K_START, answer);
-    SecureZeroMemory(request.data, request.size);
+    if (request.data) SecureZeroMemory(request.data, request.size);
     free(request.data);
     return hr;
 }

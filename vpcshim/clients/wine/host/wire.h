@@ -8,7 +8,6 @@
 
 #define COBJMACROS
 #define WIN32_LEAN_AND_MEAN
-#include <winsock2.h>
 #include <windows.h>
 #include <ole2.h>
 #include <oleauto.h>
@@ -17,6 +16,7 @@
 #define WIRE_VERSION 1
 #define MAX_FRAME (64u << 20)
 #define MAX_DEPTH 16
+#define MAX_DIMENSIONS 60
 #define MAX_NESTING 64
 #define SECRET_SIZE 32
 #define E_SERVER_GONE ((HRESULT)0x800706BA)
@@ -78,17 +78,16 @@ void get_value(reader *r, VARIANT *value, int depth);
 
 /* The channel. */
 BOOL channel_pipes(HANDLE in, HANDLE out);
-#ifdef VPCSHIM_TCP
-BOOL channel_tcp(const char *host, const char *port);
-#endif
 BOOL channel_alive(void);
+/* The program goes on after the channel broke, and has been told of it once more: what is to become of it? */
+void channel_missed(void);
 void request_begin(buffer *b, BYTE kind);
 /* Send the request and wait for its answer, whose payload is put in *answer (free its data). */
 HRESULT request_answered(buffer *b, BYTE wanted, buffer *answer);
 /* Send what is not answered. */
 BOOL request_told(buffer *b);
-/* Say who we are, with the secret of VPCSHIM_SECRET, and wait for K_START. */
-HRESULT greet(buffer *answer);
+/* Say who we are, and wait for K_START. */
+HRESULT greet(const BYTE secret[SECRET_SIZE], buffer *answer);
 /* Released handles go out with the next request. */
 void release_later(ULONGLONG handle);
 
