@@ -21,7 +21,10 @@ from tests.harness.guests import Disk, Guest, GuestFactory, PrivateLibvirtd, rem
 from tests.harness.waiting import wait_until
 from vpcshim import HRESULT, ComError, constants
 from vpcshim.hypervisor import imageerrors, overlays, qemuimg
-from vpcshim.hypervisor.errors import Unsupported
+from vpcshim.hypervisor import redefine as redefining
+from vpcshim.hypervisor.errors import DomainOff, Unsupported
+from vpcshim.hypervisor.events import Event, Kind
+from vpcshim.model import undoing
 from vpcshim.model.server import Server
 from vpcshim.model.virtual_machine import VirtualMachine
 
@@ -698,3 +701,121 @@ def test_a_machine_that_is_deleted_takes_its_undo_disks_along(guest_factory: Gue
     app.DeleteVirtualMachine(app.FindVirtualMachine(guest.name))
     assert leftovers(tmp_path) == []
     assert image.read_bytes() == before
+
+
+def test_a_machine_that_libvirt_does_not_forget_keeps_its_undo_disks(
+    guest_factory: GuestFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = guest_factory(disks=(Disk("vda", make_image(tmp_path, "raw")),), start=False)
+    overlays.begin(guest.domain)
+    before = leftovers(tmp_path), guest.domain.XMLDesc(2)
+
+    def refuse(*_: object) -> None:
+        raise libvirt.libvirtError("not today")
+
+    app = vpcshim.CreateObject(VS, URI)
+    with monkeypatch.context() as patched:
+        patched.setattr(libvirt.virDomain, "undefineFlags", refuse)
+        with pytest.raises(ComError):
+            app.DeleteVirtualMachine(app.FindVirtualMachine(guest.name))
+    assert (leftovers(tmp_path), guest.domain.XMLDesc(2)) == before
+    app.DeleteVirtualMachine(app.FindVirtualMachine(guest.name))
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("operation", ["discard", "merge"])
+def test_what_somebody_starts_on_undo_disks_that_are_about_to_go_keeps_them(
+    guest_factory: GuestFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """As by `virsh start` in the moment between the merge and the end of the overlays."""
+    guest = guest_factory(disks=(Disk("vda", make_image(tmp_path, "raw")),), start=False)
+    overlays.begin(guest.domain)
+    overlay = overlays.undo_disks(guest.domain)["vda"]
+    before = guest.domain.XMLDesc(2)
+    take_off = overlays._take_off
+
+    def start_first(*arguments: Any) -> None:
+        guest.domain.create()
+        take_off(*arguments)
+
+    monkeypatch.setattr(overlays, "_take_off", start_first)
+    with pytest.raises(DomainOff, match="on its undo disks: they are kept"):
+        overlays.discard(guest.domain) if operation == "discard" else overlays.merge(guest.domain, qemuimg.Job())
+    assert guest.domain.isActive()
+    assert f"<source file='{overlay}'" in guest.domain.XMLDesc()
+    guest.domain.destroy()
+    assert guest.domain.XMLDesc(2) == before
+    command = ["qemu-io", "-f", "qcow2", "-c", "write -q -P 90 0 4M", str(overlay)]
+    subprocess.run(command, check=True, timeout=60)
+    monkeypatch.setattr(overlays, "_take_off", take_off)
+    overlays.merge(guest.domain, qemuimg.Job())
+    assert leftovers(tmp_path) == []
+    assert content(tmp_path / "disk.raw", "raw")[: len(WRITTEN)] == WRITTEN
+
+
+def test_a_machine_that_is_started_on_its_originals_loses_its_undo_disks(
+    guest_factory: GuestFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started a moment later than above: what its guest writes is not beneath anything."""
+    guest = guest_factory(disks=(Disk("vda", make_image(tmp_path, "raw")),), start=False)
+    overlays.begin(guest.domain)
+    redefine = redefining.redefine
+
+    def then_start(domain: Any, change: Any) -> None:
+        redefine(domain, change)
+        if not domain.isActive():
+            domain.create()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(overlays, "redefine", then_start)
+        overlays.discard(guest.domain)
+    assert sources(guest) == [str(tmp_path / "disk.raw")]
+    assert leftovers(tmp_path) == []
+
+
+def test_what_is_said_of_undo_disks_that_somebody_else_deals_with(
+    guest_factory: GuestFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    guest = guest_factory(disks=(Disk("vda", make_image(tmp_path, "raw")),), start=False)
+    vm = undoable(guest, VS, constants.vmUndoAction_Commit)
+    start(vm, guest)
+    domain = guest.domain
+    busy, gone = "this process leaves its undo disks alone: another task", "is gone: nothing was done with its undo"
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "vpcshim"):
+        patched.setattr(overlays, "_PATIENCE", 0.2)
+        with overlays._exclusive(domain):
+            guest.send("poweroff -f")
+            wait_until(lambda: busy in caplog.text, 60, "it is said that another task is at work")
+    guest.hang_up()
+    assert gone not in caplog.text
+    with caplog.at_level(logging.WARNING, "vpcshim"), overlays._exclusive(domain):
+        undoing.UndoWatch(vm._server)._told(Event(Kind.LIFECYCLE, domain.UUIDString(), undoing._SHUT_DOWN, 0.0))
+        domain.undefine()
+    wait_until(lambda: gone in caplog.text, 30, "it is said that the machine is gone")
+    assert "for its next start" not in caplog.text
+
+
+def why_not_started(vm: VirtualMachine) -> str:
+    """What the call says that failed within a moment, else its task."""
+    try:
+        task = vm.Startup()
+    except ComError as error:
+        return str(error)
+    task.WaitForCompletion(-1)
+    return str(task.ErrorDescription)
+
+
+@pytest.mark.usefixtures("quiet_errors")
+def test_a_start_that_failed_was_no_run(
+    guest_factory: GuestFactory, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    disks = Disk("vda", make_image(tmp_path, "raw")), Disk("hdc", make_image(tmp_path, "raw", "cd"), device="cdrom")
+    guest = guest_factory(disks=disks, start=False)
+    vm = undoable(guest, VS, constants.vmUndoAction_Discard)
+    (tmp_path / "cd.raw").unlink()
+    for _ in range(2):
+        with caplog.at_level(logging.WARNING, "vpcshim"):
+            assert "cd.raw" in why_not_started(vm)
+    assert guest.domain.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FAILED]
+    assert "nobody listened" not in caplog.text
+    assert len(leftovers(tmp_path)) == 1

@@ -15,6 +15,7 @@ from vpcshim import HRESULT, VT, ComError, Variant
 from vpcshim.com.dispatch import DispatchFlags, invoke
 from vpcshim.com.member import Member, Product
 from vpcshim.com.object import ComObject, raw_call, raw_put
+from vpcshim.model import task
 from vpcshim.model.catalogue import interfaces
 from vpcshim.testing import NodeBuilder
 
@@ -50,6 +51,9 @@ _BY_ITSELF = {
 
 @pytest.fixture
 def bench(vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, row: Row) -> Bench:
+    if row.expected.failed:
+        # On a busy machine a refusal may take longer, and be the task's.
+        monkeypatch.setattr(task, "_MOMENT", 10.0)
     return Bench(vpcshim_node, monkeypatch, tmp_path, row.product, row.interface)
 
 

@@ -272,6 +272,48 @@ def test_removable_media_are_raw(storage: Storage) -> None:
     assert disk_of(storage, "web", "hdc")["format"] == "raw"
 
 
+@pytest.mark.parametrize(
+    ("backing", "form", "why"),
+    [
+        ("/etc/passwd", "raw", "is no image by its name"),
+        ("/dev/null.img", "raw", None),  # not there: the machine says so when it starts
+        ("{folder}/free.vhd", "raw", "not of the format raw"),
+        ("{folder}/free.vhd", "vpc", None),
+        ("{folder}/linked.vhd", "vpc", "is a differencing .vhd"),
+        ("nbd://localhost/x", "raw", "it is no file"),
+    ],
+)
+def test_what_an_image_lies_over_is_an_image(storage: Storage, backing: str, form: str, why: str | None) -> None:
+    """Its maker may have named any file of the host."""
+    image = storage.folder / "theirs.qcow2"
+    of = f"backing_fmt={form},backing_file={backing.format(folder=storage.folder)}"
+    command = ["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-o", of, str(image), "1M"]
+    subprocess.run(command, check=True, timeout=60)
+    if why is None:
+        storage.machine("big").AddHardDiskConnection(r"C:\theirs.qcow2", IDE, 0, 0)
+        return
+    code, text = refused(storage.machine("big").AddHardDiskConnection, r"C:\theirs.qcow2", IDE, 0, 0)
+    assert (code, why in text) == (HRESULT.DISP_E_EXCEPTION, True), text
+
+
+def test_a_file_beneath_an_image_from_elsewhere_is_neither_written_nor_read(storage: Storage) -> None:
+    secret = storage.folder / "secret"
+    secret.write_bytes(b"root's".ljust(1 << 20, b"\0"))
+    before = secret.read_bytes()
+    qemuimg.create(storage.folder / "theirs.qcow2", format="qcow2", backing=secret, backing_format="raw")
+    disk: Any = storage.app.GetHardDisk(r"C:\theirs.qcow2")
+    dynamic = int(VMHardDiskType.vmDiskType_Dynamic)
+    for call in (
+        disk.Merge,
+        lambda: disk.MergeTo(r"C:\new.vhd", dynamic),
+        lambda: disk.Convert(r"C:\new.vhd", dynamic),
+    ):
+        with pytest.raises(ComError, match=r"lies over .*secret, which a guest is not let at"):
+            call()
+    assert secret.read_bytes() == before
+    assert not (storage.folder / "new.vhd").exists()
+
+
 def test_a_differencing_vhd_is_refused_with_the_way_out(storage: Storage) -> None:
     code, text = refused(storage.machine("big").AddHardDiskConnection, r"C:\linked.vhd", IDE, 0, 0)
     assert (code, "MergeTo" in text) == (HRESULT.DISP_E_EXCEPTION, True)

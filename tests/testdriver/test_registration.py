@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,11 +18,14 @@ import pytest
 
 from tests.harness import needs
 from tests.testdriver.support import PRODUCTS, VPC, VS, application
+from tests.unit import vhd_files
 from vpcshim import HRESULT, ComError, CreateObject
 from vpcshim.com.member import Product
-from vpcshim.hypervisor import registered, settings
+from vpcshim.constants import VMUndoAction
+from vpcshim.hypervisor import disks, redefine, registered, settings
 from vpcshim.hypervisor.errors import DomainBusy
 from vpcshim.migrate import vmc
+from vpcshim.migrate.vhd import VhdType
 from vpcshim.model.application import VirtualPC, VirtualServer
 from vpcshim.testing import Machine, Node, NodeBuilder
 
@@ -185,7 +189,7 @@ def moved(home: Path) -> Path:
     folder.mkdir(parents=True)
     shutil.copy(FIXTURES / "virtual-server.vmc", folder / "moved.vmc")
     for name in ("hda.vhd", "data.vhd"):
-        (folder / name).write_bytes(b"conectix" + bytes(504) + b"conectix" + bytes(504))
+        vhd_files.write(folder / name, VhdType.DYNAMIC, 1 << 20, {})
     return folder
 
 
@@ -257,11 +261,20 @@ def test_files_that_cannot_be_registered(server: Server, home: Path, moved: Path
     with pytest.raises(ComError, match="registered already, as moved") as caught:
         server.RegisterVirtualMachine("again", "C:\\VMs\\web\\moved.vmc")
     assert caught.value.scode == HRESULT.E_ALREADY_EXISTS
+    (home / "link").symlink_to(moved)
+    with pytest.raises(ComError, match="registered already, as moved"):
+        server.RegisterVirtualMachine("again", "C:\\link\\moved.vmc")
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"<domain/>", b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><preferences/>', b"x" * (5 << 20)],
+    [
+        b"",
+        vmc.write({}),
+        b"<domain/>",
+        b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><preferences/>',
+        b"x" * (5 << 20),
+    ],
 )
 def test_what_is_no_vmc_is_refused(server: Server, home: Path, data: bytes) -> None:
     (home / "bad.vmc").write_bytes(data)
@@ -276,6 +289,65 @@ def test_a_copy_of_a_file_is_another_machine(server: Server, moved: Path, caplog
     second = server.RegisterVirtualMachine("", "C:\\VMs\\web\\copy.vmc")
     assert first.ConfigID != second.ConfigID
     assert "a new one is made up" in caplog.text
+
+
+ETHERNET = "hardware/pci_bus/ethernet_adapter"
+
+
+def test_no_two_adapters_have_one_address(server: Server, home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    at = f"{ETHERNET}/ethernet_controller"
+    addresses = ("0003FF112233", "0003FF112233", "FFFFFFFFFFFF", "0003FF445566")
+    values: dict[str, vmc.Value] = {
+        f"{at}[@id={number}]/ethernet_card_address": bytes.fromhex(address)
+        for number, address in enumerate(addresses)
+    }
+    foreign(home, values)
+    shutil.copy(home / "theirs/theirs.vmc", home / "copy.vmc")
+    first = [adapter.EthernetAddress for adapter in theirs(server).NetworkAdapters]
+    copy = server.RegisterVirtualMachine("", "C:\\copy.vmc")
+    second = [adapter.EthernetAddress for adapter in copy.NetworkAdapters]
+    assert (first[0], first[3]) == ("00-03-ff-11-22-33", "00-03-ff-44-55-66")
+    assert len({*first, *second}) == 8
+    for text in ("theirs has the address 00:03:ff:11:22:33", "ff:ff:ff:ff:ff:ff is no address of an adapter"):
+        assert text in caplog.text
+
+
+UNDO, START = "settings/undo_drives", "settings/startup/automatic/type"
+
+
+@pytest.mark.parametrize(
+    ("enabled", "action", "start", "expected"),
+    [
+        (True, 2, 1, (True, VMUndoAction.vmUndoAction_Commit, 1)),
+        (False, 1, 0, (False, VMUndoAction.vmUndoAction_Keep, 0)),
+        (
+            True,
+            0,
+            2,
+            (True, VMUndoAction.vmUndoAction_Keep, 0),
+        ),  # what loses nothing, unless somebody here chooses it
+        ("true", 7, True, (False, VMUndoAction.vmUndoAction_Keep, 0)),
+    ],
+)
+def test_what_was_chosen_for_a_machine_is_taken_over(
+    server: Server,
+    home: Path,
+    enabled: vmc.Value,
+    action: int,
+    start: vmc.Value,
+    expected: tuple[bool, VMUndoAction, int],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    foreign(home, {f"{UNDO}/enabled": enabled, f"{UNDO}/default_action": action, START: start})
+    machine = theirs(server)
+    with machine._domain() as domain:
+        assert (machine.Undoable, machine.UndoAction, domain.autostart()) == expected
+    assert ("kept, not discarded" in caplog.text) is (action == 0)
+    assert ("libvirt has always and never" in caplog.text) is (start == 2)
+
+
+def theirs(server: Server) -> Any:
+    return server.RegisterVirtualMachine("", "C:\\theirs\\theirs.vmc")
 
 
 def foreign(home: Path, values: dict[str, vmc.Value]) -> str:
@@ -310,7 +382,28 @@ def test_an_image_from_elsewhere_lies_over_images_alone(server: Server, home: Pa
     image = home / "theirs/disk.qcow2"
     command = [tool, "create", "-q", "-f", "qcow2", "-o", options.format(home=home), str(image), "1M"]
     subprocess.run(command, check=True)
-    with pytest.raises(ComError, match=r"names /etc/passwd as an image|is in other files that it names"):
+    with pytest.raises(
+        ComError, match=r"lies over /etc/passwd.* is no image by its|is in other files that it names"
+    ):
+        server.RegisterVirtualMachine("", path)
+    assert server.FindVirtualMachine("theirs") is None
+
+
+def test_a_differencing_image_is_no_disk_with_holes(server: Server, home: Path) -> None:
+    """QEMU takes it for one, and its guest would write into the holes."""
+    path = foreign(home, {f"{IDE}/drive_type": 1, f"{IDE}/pathname/relative": ".\\child.vhd"})
+    folder = home / "theirs"
+    vhd_files.write(folder / "parent.vhd", VhdType.DYNAMIC, 1 << 16, {0: b"p" * 512})
+    vhd_files.write(
+        folder / "child.vhd",
+        VhdType.DIFFERENCING,
+        1 << 16,
+        {},
+        identifier=vhd_files.CHILD,
+        parent=vhd_files.PARENT,
+        name="parent.vhd",
+    )
+    with pytest.raises(ComError, match=r"theirs\.vmc: .*child\.vhd is a differencing \.vhd.*MergeTo"):
         server.RegisterVirtualMachine("", path)
     assert server.FindVirtualMachine("theirs") is None
 
@@ -452,7 +545,9 @@ def test_half_of_a_machine_is_not_registered(server: Server, home: Path, monkeyp
         assert domain.autostart() == 1
 
 
-def test_a_definition_that_somebody_changed_is_not_believed(server: Server, home: Path) -> None:
+def test_a_definition_that_somebody_changed_is_not_believed(
+    server: Server, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     machine = server.CreateVirtualMachine("db", "C:\\VMs")
     machine.Notes = "trusted"
     server.UnregisterVirtualMachine(machine)
@@ -462,7 +557,8 @@ def test_a_definition_that_somebody_changed_is_not_believed(server: Server, home
     assert isinstance(text, str)
     file.write_bytes(vmc.write({**values, "vpcshim/definition": text.replace("trusted", "forged")}))
     again = server.RegisterVirtualMachine("db", "C:\\VMs")
-    assert (again.Notes, again.Memory, again.ConfigID) == ("", 128, machine.ConfigID)
+    assert (again.Notes, again.Memory, again.ConfigID) == ("trusted", 128, machine.ConfigID)
+    assert "its hardware is what counts" in caplog.text
 
 
 def test_a_value_that_somebody_changed_is_what_counts(server: Server, home: Path) -> None:
@@ -487,6 +583,59 @@ def test_a_machine_without_a_file_gets_one(
     again = server.RegisterVirtualMachine("web", server.DefaultVMConfigurationPath)
     assert definition(again).replace(f' file="{again.File}"', "").count("<") >= before.count("<")
     assert again.File.startswith(server.DefaultVMConfigurationPath)
+
+
+def test_unregistering_that_was_interrupted_is_taken_up_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A machine without a .vmc of its own: the file is there, and so is the machine."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object, **__: object) -> None:
+        raise Killed
+
+    machine = server.FindVirtualMachine("web")
+    with monkeypatch.context() as patched:
+        patched.setattr(registered, "undefine", kill)
+        with pytest.raises(Killed):
+            server.UnregisterVirtualMachine(machine)
+    machine.Notes = "since then"
+    server.UnregisterVirtualMachine(machine)
+    assert "left by an interrupted UnregisterVirtualMachine" in caplog.text
+    assert server.RegisterVirtualMachine("web", server.DefaultVMConfigurationPath).Notes == "since then"
+
+
+@pytest.mark.parametrize("data", [b"somebody's", vmc.write({"hardware/memory/ram_size": 64})])
+def test_a_file_in_the_way_of_a_definition_is_named_and_left(server: Server, data: bytes) -> None:
+    file = Path(server.DefaultVMConfigurationPath) / "web.vmc"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(data)
+    with pytest.raises(ComError, match=rf"would go to {file}, which is there: move or remove that first"):
+        server.UnregisterVirtualMachine(server.FindVirtualMachine("web"))
+    assert file.read_bytes() == data
+    assert server.FindVirtualMachine("web") is not None
+
+
+def test_what_another_user_registers_is_what_the_machine_was_last(
+    server: Server, home: Path, tmp_path: Path
+) -> None:
+    """Not what the file said when the machine came: a drive that was since removed is gone."""
+    scsi = "hardware/pci_bus/scsi_adapter[@id=0]/scsi_controller[@id=0]/location[@id=0]"
+    foreign(home, {f"{scsi}/drive_type": 1, f"{scsi}/pathname/relative": ".\\gone.vhd", "ours/own": 7})
+    machine = theirs(server)
+    with machine._domain(write=True) as domain:
+        disks.change(domain, lambda devices: devices.remove("sda"))
+        domain.setAutostart(1)
+    machine.Notes = "by the first\nuser"
+    server.UnregisterVirtualMachine(machine)
+    shutil.rmtree(tmp_path / "config")  # the key of the user who sealed it
+    again = theirs(server)
+    assert again.Notes == "by the first\r\nuser"
+    assert again.GetConfigurationValue("ours/own") == 7
+    with again._domain() as domain:
+        assert (disks.read(domain).drives, domain.autostart()) == ((), 1)
 
 
 def test_the_same_machine_twice_is_refused(virtual_server: Server, home: Path) -> None:
@@ -555,6 +704,27 @@ def test_a_machine_with_snapshots_is_not_unregistered(virtual_server: Server) ->
     assert virtual_server.FindVirtualMachine("web") is None
 
 
+def test_a_change_under_way_does_not_bring_a_machine_back(server: Server, home: Path) -> None:
+    machine = server.CreateVirtualMachine("db", "C:\\VMs")
+    begun = threading.Event()
+
+    def change(_root: object) -> None:
+        begun.set()
+        time.sleep(0.3)
+
+    def changes() -> None:
+        with machine._domain(write=True) as domain:
+            redefine.redefine(domain, change)
+
+    thread = threading.Thread(target=changes)
+    thread.start()
+    assert begun.wait(10)
+    server.DeleteVirtualMachine(machine)
+    thread.join()
+    assert server.FindVirtualMachine("db") is None
+    assert os.listdir(home / "VMs") == []
+
+
 # -- rename ----------------------------------------------------------------------------------------------------
 
 
@@ -617,6 +787,9 @@ def test_registered_machines_can_be_left_out(server: Server, home: Path) -> None
     (home / "other.vmc").touch()
     assert server.GetVirtualMachineFiles([], False) == ("C:\\db.vmc", "C:\\other.vmc")
     assert server.GetVirtualMachineFiles([], True) == ("C:\\other.vmc",)
+    link = home.parent / "link"
+    link.symlink_to(home)
+    assert set(server.GetVirtualMachineFiles([str(link)], True)) == {"C:\\other.vmc", str(link / "other.vmc")}
     server.DeleteVirtualMachine(machine)
 
 

@@ -119,6 +119,14 @@ def test_what_is_no_pc_has_no_tables_of_one() -> None:
     assert root.find("devices/graphics[@type='vnc']") is not None
 
 
+def test_a_hypervisor_without_floppy_drives_gets_none(caplog: pytest.LogCaptureFixture) -> None:
+    host: Any = Host(guest("aarch64", "kvm", machines="virt"), "aarch64", devices=disk("scsi", "virtio", "sata"))
+    drives = (Drive("ide", "cdrom", 1, 0), Drive("fdc", "floppy"))
+    root = build(NewMachine("web", UUID, 128, drives), shape(host))
+    assert [element.get("bus") for element in root.iterfind("devices/disk/target")] == ["sata"]
+    assert "web: the hypervisor has no floppy drives" in caplog.text
+
+
 def test_many_drives_have_names() -> None:
     machine = NewMachine(
         "web",

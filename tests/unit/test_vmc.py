@@ -124,7 +124,19 @@ def test_the_hardware_that_is_written_is_read(machine: Machine) -> None:
 
 @given(st.dictionaries(st.text(max_size=20), held, max_size=6))
 def test_any_values_describe_some_hardware(values: dict[str, vmc.Value]) -> None:
-    assert isinstance(described.read(values), Machine)
+    assert isinstance(described.read({"hardware/bios/cmos": b"", **values}), Machine)
+
+
+@pytest.mark.parametrize("size", [0, -5, 1 << 31, 1 << 64, "128", True, b"\x80"])
+def test_a_memory_that_no_machine_has_is_not_another(size: vmc.Value) -> None:
+    with pytest.raises(vmc.BadVmc, match=r"ram_size is .*, and the size of a memory is 1 to 2147483647 MB"):
+        described.read({"hardware/memory/ram_size": size})
+
+
+@pytest.mark.parametrize("values", [{}, {"settings/undo_drives/enabled": True}])
+def test_a_file_without_hardware_describes_no_machine(values: dict[str, vmc.Value]) -> None:
+    with pytest.raises(vmc.BadVmc, match="nothing below hardware/"):
+        described.read(values)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(document))

@@ -6,6 +6,7 @@ addresses, MAC addresses) and checks it against its schema when it is defined (`
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,6 +16,8 @@ from lxml import etree
 from vpcshim.hypervisor.capabilities import Shape
 from vpcshim.hypervisor.domainxml import SETTINGS_NS, parse_element
 from vpcshim.hypervisor.settings import Settings, as_xml
+
+logger = logging.getLogger(__name__)
 
 _PREFIXES = {"ide": "hd", "scsi": "sd", "sata": "sd", "fdc": "fd", "virtio": "vd"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -179,6 +182,9 @@ def _devices(root: etree._Element, machine: NewMachine, shape: Shape) -> None:
     devices = etree.SubElement(root, "devices")
     taken: Counter[str] = Counter()
     for drive in machine.drives:
+        if drive.bus == "fdc" and "fdc" not in shape.buses:
+            logger.warning("%s: the hypervisor has no floppy drives, so it gets none", machine.name)
+            continue
         _drive(devices, drive, shape, taken)
     for nic in machine.nics:
         _nic(devices, nic, shape)

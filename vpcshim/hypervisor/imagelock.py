@@ -46,6 +46,8 @@ def held(path: Path) -> Iterator[None]:
     except BlockingIOError as error:
         raise ImageBusy(f"{path} is in use by another program of QEMU's") from error
     finally:
+        for permission in (_WRITE, _RESIZE):  # a process forked meanwhile may have it open as well
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK, _KEEPS_OTHERS_FROM + permission))
         os.close(fd)
 
 

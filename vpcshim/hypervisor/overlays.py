@@ -17,6 +17,7 @@ Sources: the manual page of qemu-img; virDomainDefineXMLFlags, virDomainManagedS
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import logging
 import os
@@ -32,11 +33,12 @@ import libvirt
 from lxml import etree
 
 from vpcshim.hypervisor import imageerrors, qemuimg, runtime, undojournal
+from vpcshim.hypervisor.changing import one_at_a_time
 from vpcshim.hypervisor.domainxml import parse_element
 from vpcshim.hypervisor.errors import DomainBusy, DomainOff, HypervisorError, Unsupported
 from vpcshim.hypervisor.imageerrors import ImageMalformed, ImageMissing
 from vpcshim.hypervisor.qemuimg import Job
-from vpcshim.hypervisor.redefine import redefine
+from vpcshim.hypervisor.redefine import define, redefine
 from vpcshim.hypervisor.undojournal import Journal, Phase, UndoDisk
 
 logger = logging.getLogger(__name__)
@@ -164,22 +166,22 @@ def discard(domain: libvirt.virDomain) -> None:
     Raises: As `merge`.
     """
     with _exclusive(domain) as lock:
-        _need_off(domain)
-        journal = undojournal.read(domain)
-        gone = [] if journal is None else [disk for disk in journal.used if not disk.overlay.exists()]
-        if journal is not None and journal.phase is Phase.MERGING and gone:
-            # The merge cannot be completed any more, and this is the only way on.
-            logger.warning(
-                "%s: a merge of its undo disks was interrupted, and %s has been deleted since: %s may be damaged",
-                domain.name(),
-                ", ".join(str(disk.overlay) for disk in gone),
-                ", ".join(str(disk.original) for disk in gone),
-            )
-        else:
-            journal = _recovered(domain, lock)
+        journal = _to_discard(domain, lock)
         if journal is not None:
-            _need_ours(domain, journal)
             _take_off(domain, journal)
+
+
+@contextmanager
+def taken_along(domain: libvirt.virDomain) -> Iterator[None]:
+    """Delete the overlays of a machine that libvirt is let forget within: where it does not forget it, they stay.
+
+    Raises: As `merge`.
+    """
+    with _exclusive(domain) as lock:
+        journal = _to_discard(domain, lock)
+        yield
+        for disk in () if journal is None else journal.disks:
+            _delete(disk)
 
 
 def recover(domain: libvirt.virDomain) -> None:
@@ -193,6 +195,26 @@ def recover(domain: libvirt.virDomain) -> None:
 
 
 # -- the steps ---------------------------------------------------------------------------------------------------
+
+
+def _to_discard(domain: libvirt.virDomain, lock: int) -> Journal | None:
+    """The journal of overlays that may be deleted; None without any."""
+    _need_off(domain)
+    journal = undojournal.read(domain)
+    gone = [] if journal is None else [disk for disk in journal.used if not disk.overlay.exists()]
+    if journal is not None and journal.phase is Phase.MERGING and gone:
+        # The merge cannot be completed any more, and this is the only way on.
+        logger.warning(
+            "%s: a merge of its undo disks was interrupted, and %s has been deleted since: %s may be damaged",
+            domain.name(),
+            ", ".join(str(disk.overlay) for disk in gone),
+            ", ".join(str(disk.original) for disk in gone),
+        )
+    else:
+        journal = _recovered(domain, lock)
+    if journal is not None:
+        _need_ours(domain, journal)
+    return journal
 
 
 def _planned(root: etree._Element, domain: libvirt.virDomain, having: Sequence[UndoDisk]) -> list[UndoDisk]:
@@ -438,10 +460,16 @@ def _switch(domain: libvirt.virDomain, journal: Journal) -> None:
 
 
 def _take_off(domain: libvirt.virDomain, journal: Journal) -> None:
-    """Lead the definition back to the originals, then delete the overlays."""
+    """Lead the definition back to the originals, then delete the overlays.
+
+    Raises:
+        DomainOff: Somebody started the machine on the overlays just before; they are kept as they are.
+    """
     journal = replace(journal, phase=Phase.REMOVING, pending=False)
+    before: list[etree._Element] = []
 
     def change(root: etree._Element) -> None:
+        before.append(copy.deepcopy(root))
         for disk in journal.used:
             if not undojournal.put_back(root, disk):
                 logger.warning(
@@ -452,8 +480,21 @@ def _take_off(domain: libvirt.virDomain, journal: Journal) -> None:
                 )
         undojournal.write(root, journal)
 
-    redefine(domain, change)
+    with one_at_a_time():
+        redefine(domain, change)
+        if _runs_on(domain, journal):
+            undojournal.write(before[0], replace(journal, phase=Phase.ACTIVE, pending=True))
+            define(domain.connect(), before[0])
+            raise DomainOff(f"{domain.name()} was started meanwhile, on its undo disks: they are kept")
     _remove(domain, journal)
+
+
+def _runs_on(domain: libvirt.virDomain, journal: Journal) -> bool:
+    """Whether the machine runs, and on one of those overlays: once the definition is another, no start does."""
+    if not domain.isActive():
+        return False
+    live = parse_element(domain.XMLDesc())
+    return any(undojournal.using(live, disk) is not None for disk in journal.used)
 
 
 def _remove(domain: libvirt.virDomain, journal: Journal) -> None:
@@ -545,6 +586,7 @@ def _exclusive(domain: libvirt.virDomain) -> Iterator[int]:
             raise  # what libvirt itself failed at may have been a call that nobody heard the end of
         os.ftruncate(held, 0)
     finally:
+        fcntl.flock(held, fcntl.LOCK_UN)  # a process forked meanwhile may have it open as well
         os.close(held)
 
 

@@ -14,6 +14,7 @@ from lxml import etree
 
 from vpcshim.hypervisor import settings
 from vpcshim.hypervisor.capabilities import shape
+from vpcshim.hypervisor.changing import one_at_a_time
 from vpcshim.hypervisor.domainbuild import NewMachine, build, with_settings
 from vpcshim.hypervisor.domainxml import parse, parse_element
 from vpcshim.hypervisor.errors import BadXml, DomainBusy, DomainGone, Unsupported, classify
@@ -24,11 +25,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A machine that there is: its name, its UUID, and its .vmc file as a path of the host ("" for none)."""
+    """A machine that there is.
+
+    Attributes:
+        name: Its name.
+        uuid: Its UUID.
+        file: Its .vmc file, as a path of the host; "" for none.
+        macs: The MAC addresses of its network adapters, as `00:03:ff:...`.
+    """
 
     name: str
     uuid: str
     file: str
+    macs: frozenset[str] = frozenset()
 
 
 def registered(connect: libvirt.virConnect) -> list[Registered]:
@@ -41,7 +50,8 @@ def registered(connect: libvirt.virConnect) -> list[Registered]:
     for domain in connect.listAllDomains():
         try:
             xml = parse(_told(domain))
-            found.append(Registered(xml.name, xml.uuid, settings.read(xml).file))
+            macs = frozenset(nic.mac for nic in xml.nics if nic.mac)
+            found.append(Registered(xml.name, xml.uuid, settings.read(xml).file, macs))
         except BadXml as error:
             logger.warning("%s: %s", domain.name(), error)
             found.append(Registered(domain.name(), domain.UUIDString(), ""))
@@ -127,6 +137,12 @@ def undefine(domain: libvirt.virDomain, *, keep: bool) -> None:
         DomainBusy: It was started meanwhile. It is still there, as a machine that libvirt keeps.
         libvirt.libvirtError: libvirt refused.
     """
+    # Whoever is in the midst of changing the definition would bring the machine back with it.
+    with one_at_a_time():
+        _undefine(domain, keep=keep)
+
+
+def _undefine(domain: libvirt.virDomain, *, keep: bool) -> None:
     kept, autostart = definition(domain), domain.autostart()
     xml = parse_element(_told(domain))
     flags = 0

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vpcshim.migrate.vmc import Value, Values
+from vpcshim.migrate.vmc import BadVmc, Value, Values
 
+_HARDWARE = "hardware/"
 RAM_SIZE = "hardware/memory/ram_size"
+_MOST_MEMORY = (1 << 31) - 1  # MB; what a script can be told of
 _BIOS = "hardware/bios"
 _ETHERNET = "hardware/pci_bus/ethernet_adapter"
 _LOCATION = re.compile(
@@ -107,10 +109,15 @@ NOTES = "vpcshim/notes"  # the products keep them elsewhere
 
 
 def read(values: Values) -> Machine:
-    """The hardware that the values of a .vmc describe; what they do not say has its default."""
-    memory = values.get(RAM_SIZE)
+    """The hardware that the values of a .vmc describe; what they do not say has its default.
+
+    Raises:
+        BadVmc: They describe none, or a memory that no machine has.
+    """
+    if not any(key.startswith(_HARDWARE) for key in values):
+        raise BadVmc(f"it has nothing below {_HARDWARE}, where its hardware stands ({RAM_SIZE} above all)")
     return Machine(
-        memory=memory if isinstance(memory, int) and not isinstance(memory, bool) and memory > 0 else None,
+        memory=_memory(values),
         uuid=_guid(_text(values, BIOS_GUID)),
         drives=(*_drives(values), *_floppies(values)),
         nics=tuple(_nics(values)),
@@ -123,7 +130,7 @@ def read(values: Values) -> Machine:
 
 def write(machine: Machine) -> dict[str, Value]:
     """The values with which a .vmc describes that hardware."""
-    values: dict[str, Value] = {RAM_SIZE: machine.memory or 0}
+    values: dict[str, Value] = {} if machine.memory is None else {RAM_SIZE: machine.memory}
     if machine.uuid is not None:
         values[BIOS_GUID] = f"{{{machine.uuid.upper()}}}"
     for name, key in _IDENTITY.items():
@@ -147,10 +154,17 @@ def write(machine: Machine) -> dict[str, Value]:
 
 
 def described(key: str) -> bool:
-    """Whether a key is one of those that `read` reads: what it says is in the hardware."""
+    """Whether a key is one that `write` may write: what was read of it is in the hardware."""
     if key in (RAM_SIZE, BIOS_GUID, NOTES, f"{_ETHERNET}/controller_count", *_IDENTITY.values()):
         return True
     return any(pattern.fullmatch(key) for pattern in (_LOCATION, _NIC, _FLOPPY, _PORT))
+
+
+def _memory(values: Values) -> int | None:
+    size = values.get(RAM_SIZE)
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 0 < size <= _MOST_MEMORY):
+        raise BadVmc(f"{RAM_SIZE} is {str(size)[:40]!r}, and the size of a memory is 1 to {_MOST_MEMORY} MB")
+    return size
 
 
 def _text(values: Values, key: str) -> str:

@@ -17,12 +17,15 @@ import libvirt
 
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
+from vpcshim.constants import VMAutoStartType, VMUndoAction
 from vpcshim.hypervisor import disks, domainbuild, hardware
 from vpcshim.hypervisor.errors import Unsupported, classify
+from vpcshim.hypervisor.ports import Port
+from vpcshim.hypervisor.registered import Registered
 from vpcshim.hypervisor.settings import Settings, Value
 from vpcshim.migrate import machine as described
 from vpcshim.migrate import vmc
-from vpcshim.model import images, portnames, seal
+from vpcshim.model import images, portnames, seal, undoing
 from vpcshim.model.configuration import keys, table, values
 from vpcshim.model.paths import DriveMap
 from vpcshim.model.vmcfiles import Place
@@ -47,6 +50,8 @@ _ENTRIES = {
     "chassis_serial": ("chassis", "serial"),
     "chassis_asset_tag": ("chassis", "asset"),
 }
+# What is kept as a value of ours, though scripts have properties for it.
+_CHOSEN = (undoing.ENABLED, undoing.ACTION)
 _PC_BUSES = {"ide": "ide", "sata": "ide", "scsi": "scsi", "fdc": "floppy"}
 
 
@@ -71,15 +76,16 @@ def fitted(
     held: vmc.Values,
     machine: described.Machine,
     notes: str,
-    in_use: dict[str, str],
+    known: Iterable[Registered],
 ) -> domainbuild.NewMachine:
-    """The machine that a .vmc of the products describes, as it can be had here."""
+    """The machine that a .vmc of the products describes, as it can be had here beside those that are known."""
     uuid = machine.uuid or str(uuids.uuid4())
+    in_use = {each.uuid: each.name for each in known}
     if uuid in in_use:
         # Copies of a .vmc are common, and with the products each was a machine of its own.
         logger.warning("%s: %s has its BIOS GUID already; a new one is made up", place.shown, in_use[uuid])
         uuid = str(uuids.uuid4())
-    connected = _Networks(host)
+    connected = _Networks(host, {mac: each.name for each in known for mac in each.macs})
     return domainbuild.NewMachine(
         place.name,
         uuid,
@@ -102,7 +108,10 @@ def _kept(place: Place, held: vmc.Values) -> dict[str, Value]:
             continue
         try:
             key = keys.parse(name)
-            if table.find(key) is not None:
+            if str(key) in _CHOSEN:
+                if not _is_choice(place, str(key), value):
+                    continue
+            elif table.find(key) is not None:
                 continue
             value = values.given(key, value)
         except Failure as failure:
@@ -123,6 +132,27 @@ def _kept(place: Place, held: vmc.Values) -> dict[str, Value]:
         )
         raise Failure(HRESULT.DISP_E_EXCEPTION, text)
     return kept
+
+
+def _is_choice(place: Place, key: str, value: Value) -> bool:
+    """Whether a file's choice about undo disks is taken over: all that loses nothing is."""
+    if key == undoing.ENABLED:
+        return isinstance(value, bool)
+    if isinstance(value, bool) or value not in tuple(VMUndoAction):
+        return False
+    if value == VMUndoAction.vmUndoAction_Discard:
+        logger.warning("%s: its undo disks are kept, not discarded, until UndoAction is set", place.shown)
+    return value != VMUndoAction.vmUndoAction_Discard
+
+
+def starts_with_host(place: Place, held: vmc.Values) -> bool:
+    """Whether the machine that a .vmc of the products describes is to start by itself."""
+    chosen = held.get(table.AUTO_START)
+    if chosen == VMAutoStartType.vmAutoStart_IfRunningAtQuit and not isinstance(chosen, bool):
+        logger.warning(
+            "%s: it is not started with the host: libvirt has always and never, not sometimes", place.shown
+        )
+    return chosen == VMAutoStartType.vmAutoStart_Always and not isinstance(chosen, bool)
 
 
 def new_drive(drive: described.Drive, file: Path | None, form: str) -> domainbuild.Drive:
@@ -162,7 +192,10 @@ def _drive(host: Host, place: Place, drive: described.Drive) -> domainbuild.Driv
         form = images.VHD if drive.kind == "disk" and file.suffix.lower() in (".vhd", ".vud") else images.RAW
     else:
         form = images.format_of(file) if drive.kind == "disk" else images.RAW
-        _check_beneath(place, file, form)
+        try:
+            images.check_whole(file, form)
+        except Failure as failure:
+            raise Failure(HRESULT.DISP_E_EXCEPTION, f"{place.shown}: {failure.description}") from failure
     return new_drive(drive, file, form)
 
 
@@ -176,26 +209,6 @@ def _check_image(place: Place, file: Path) -> None:
             "yourself, if it is to be in the machine"
         )
         raise Failure(HRESULT.DISP_E_EXCEPTION, text) from failure
-
-
-def _check_beneath(place: Place, file: Path, form: str | None) -> None:
-    """The same for the images that lie beneath one."""
-    seen: set[Path] = set()
-    while form not in (None, images.RAW, images.VHD) and file.exists() and file not in seen:
-        seen.add(file)
-        found = images.info(file, str(form))
-        if found.backing is None:
-            return
-        if found.backing_path is None or found.backing_format is None:
-            text = (
-                f"{place.shown}: {file} lies over {found.backing}, which is no file, or of no format that it says"
-            )
-            raise Failure(HRESULT.DISP_E_EXCEPTION, text)
-        file, form = found.backing_path, found.backing_format
-        _check_image(place, file)
-        if file.exists() and images.format_of(file) != form:
-            text = f"{place.shown}: the image {file} is not of the format {form}, as that over it says"
-            raise Failure(HRESULT.DISP_E_EXCEPTION, text)
 
 
 def _path(host: Host, place: Place, found: described.Place) -> Path | None:
@@ -228,8 +241,9 @@ def _path(host: Host, place: Place, found: described.Place) -> Path | None:
 class _Networks:
     """What the adapters of a .vmc can be connected to here."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, macs: dict[str, str]) -> None:
         self._local = host.local
+        self._macs = macs
         self._networks: list[str] = []
         try:
             self._networks = [network.name() for network in host.connect.listAllNetworks()]
@@ -239,20 +253,35 @@ class _Networks:
 
     def nic(self, place: Place, nic: described.Nic) -> domainbuild.Nic:
         """The adapter, connected to what has its network's name; with its cable unplugged where nothing has."""
+        mac = self._mac(place, nic)
         if not nic.network:
-            return domainbuild.Nic(nic.mac)
+            return domainbuild.Nic(mac)
         folded = nic.network.casefold()
         found = next((name for name in self._networks if name.casefold() == folded), None)
         if found is not None:
-            return domainbuild.Nic(nic.mac, network=found)
+            return domainbuild.Nic(mac, network=found)
         if self._local and "/" not in nic.network and (_SYSFS_NET / nic.network / "bridge").is_dir():
-            return domainbuild.Nic(nic.mac, bridge=nic.network)
+            return domainbuild.Nic(mac, bridge=nic.network)
         logger.warning(
             "%s: there is no network or bridge %r here: that adapter is connected to nothing",
             place.shown,
             nic.network,
         )
-        return domainbuild.Nic(nic.mac)
+        return domainbuild.Nic(mac)
+
+    def _mac(self, place: Place, nic: described.Nic) -> str | None:
+        """The adapter's MAC address; None where it is to get another one."""
+        if nic.mac is None:
+            return None
+        if int(nic.mac[:2], 16) & 1:
+            logger.warning("%s: %s is no address of an adapter; a new one is made up", place.shown, nic.mac)
+            return None
+        if nic.mac in self._macs:
+            text = "%s: %s has the address %s of an adapter already; a new one is made up"
+            logger.warning(text, place.shown, self._macs[nic.mac], nic.mac)
+            return None
+        self._macs[nic.mac] = place.name
+        return nic.mac
 
 
 def _ports(host: Host, place: Place, machine: described.Machine) -> Iterable[domainbuild.Port]:
@@ -316,17 +345,18 @@ def described_by(domain: libvirt.virDomain, text: str, paths: DriveMap) -> descr
                 continue
             drives.append(described.Drive(bus, controller, unit, drive.device, image))  # type: ignore[arg-type]
     return described.Machine(
-        memory=held.memory,
+        memory=held.memory or None,
         uuid=str(domain.UUIDString()),
         drives=tuple(drives),
         nics=tuple(described.Nic(adapter.mac or None, adapter.network) for adapter in held.adapters),
         serials=tuple(_described_port(port, paths) for port in held.serials),
         parallels=tuple(_described_port(port, paths) for port in held.parallels),
         identity=described.Identity(**{name: held.firmware.get(entry, "") for name, entry in _ENTRIES.items()}),
+        notes=held.description,
     )
 
 
-def _described_port(port: hardware.Port, paths: DriveMap) -> described.Port:
+def _described_port(port: Port, paths: DriveMap) -> described.Port:
     match port.type:
         case "file":
             return described.Port("file", paths.to_script(port.path))

@@ -127,6 +127,7 @@ def locked(path: Path) -> Iterator[None]:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
+        fcntl.flock(fd, fcntl.LOCK_UN)  # a process forked meanwhile may have it open as well
         os.close(fd)
 
 

@@ -59,6 +59,8 @@ _MAGIC = (
     (64, b"\x7f\x10\xda\xbe", "vdi"),
 )
 _LOOKED_AT = 512
+# What may lie over another image, beside .vhd, of which QEMU knows no such ones.
+_DIFFERENCING = ("qcow2", "qed", "vmdk")
 # Images that are but the table of contents of other files of the host: a qcow2 with its data in another file (a bit
 # of its incompatible features), a VMDK whose header says that a text follows (a capacity of 0).
 _QCOW2_FEATURES, _QCOW2_DATA_FILE = slice(72, 80), 1 << 2
@@ -187,6 +189,51 @@ def check_image_file(path: Path) -> None:
     else:
         return
     raise Failure(HRESULT.VM_E_INVALID_HD_FILE, text)
+
+
+def check_whole(path: Path, form: str) -> None:
+    """Refuse an image of that format that a guest is not to be given as it is, for what lies beneath it.
+
+    That is a differencing .vhd, and one that lies over what is no image: its maker may have named any file.
+
+    Raises:
+        Failure: VM_E_UNSUPPORTED_HD_DISK_TYPE, VM_E_INVALID_HD_FILE; as `format_of`, `info` and `vhd_footer` where
+            an image cannot be read.
+    """
+    here, here_form, seen = path, form, set[Path]()
+    while here_form in _DIFFERENCING and here.exists() and here not in seen:
+        seen.add(here)
+        found = info(here, here_form)
+        if found.backing is None:
+            return
+        why = _no_image(found)
+        if why:
+            text = (
+                f"{here} lies over {found.backing}, which a guest is not let at: {why}. If you trust it, make a "
+                "whole image of it (qemu-img convert), or attach it with virsh attach-disk"
+            )
+            raise Failure(HRESULT.VM_E_INVALID_HD_FILE, text, otherwise=(HRESULT.VM_E_HD_IMAGE_OPEN_FAIL,))
+        assert found.backing_path is not None
+        here, here_form = found.backing_path, str(found.backing_format)
+    if here_form == VHD and here.exists() and vhd_footer(here).type is vhd.VhdType.DIFFERENCING:
+        text = (
+            f"{here} is a differencing .vhd, which QEMU takes for a disk with holes: make a whole image of it "
+            "first (GetHardDisk, MergeTo)"
+        )
+        raise Failure(HRESULT.VM_E_UNSUPPORTED_HD_DISK_TYPE, text)
+
+
+def _no_image(of: ImageInfo) -> str:
+    """Why what an image lies over is no image; "" where it is one, or is not there."""
+    if of.backing_path is None or of.backing_format is None:
+        return "it is no file, or its format is not said"
+    try:
+        check_image_file(of.backing_path)
+    except Failure as failure:
+        return failure.description
+    if of.backing_path.exists() and format_of(of.backing_path) != of.backing_format:
+        return f"it is not of the format {of.backing_format}, as the image over it says"
+    return ""
 
 
 def _ending(form: str) -> str:

@@ -15,6 +15,9 @@ from vpcshim.hypervisor.errors import HypervisorError
 _FORBIDDEN = '*?:<>/|\\"'
 # Virtual Server's page says "roughly 150", Virtual PC's 80.
 _LONGEST = {Product.VIRTUAL_SERVER: 150, Product.VIRTUAL_PC: 80}
+# Files bear the name, of libvirt's and the machine's .vmc, and Linux takes names of 255 bytes: the longest of them
+# are `NAME.xml.new`, which libvirt writes, and `.NAME.vmc.vpcshim-new` of `hostfiles`.
+_LARGEST = 255 - len("..vmc.vpcshim-new")
 
 
 def check_new_name(name: str, product: Product, *, longest: int | None = None) -> None:
@@ -42,6 +45,10 @@ def check_new_name(name: str, product: Product, *, longest: int | None = None) -
     if wrong:
         text = f"a machine's name cannot hold {' '.join(map(repr, wrong))} (nor any of {_FORBIDDEN})"
         raise Failure(HRESULT.VM_E_CONFIG_NAME_INVALID_CHAR, text)
+    size = len(name.encode())
+    if size > _LARGEST:
+        text = f"a machine's name has at most {_LARGEST} bytes in UTF-8, as files bear it, and this one has {size}"
+        raise Failure(HRESULT.VM_E_CONFIG_NAME_TOO_LONG, text, otherwise=(HRESULT.E_BUFFER_OVERFLOW,))
 
 
 def uuid_of(name: str, machines: Iterable[tuple[str, str]]) -> str | None:

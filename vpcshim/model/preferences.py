@@ -24,11 +24,15 @@ Value = str | bool | int | bytes
 _LARGEST = 1 << 20  # bytes
 
 
+def home() -> Path:
+    """Where the programs of the current user keep their configuration."""
+    configured = os.environ.get("XDG_CONFIG_HOME", "")
+    return Path(configured) if os.path.isabs(configured) else Path.home() / ".config"
+
+
 def folder() -> Path:
     """Where the preferences of the current user are kept."""
-    configured = os.environ.get("XDG_CONFIG_HOME", "")
-    home = Path(configured) if os.path.isabs(configured) else Path.home() / ".config"
-    return home / "vpcshim"
+    return home() / "vpcshim"
 
 
 class Preferences:

@@ -7,7 +7,8 @@ that is not registered. Whatever is interrupted, nothing is lost and nothing is 
     register    the definition alone
     rename      the new file, the definition's name, the path in its metadata, then the old file goes
     unregister  the file with the definition in it, then the definition goes
-    delete      the definition, then the file: in between there is a file that can be registered, or deleted
+    delete      the definition, then the undo disks, then the file: in between there is a file that can be
+                registered or deleted, and there may be undo disks that nobody uses
 
 A file that another machine left is never overwritten: whoever comes upon it is told what it is.
 
@@ -30,12 +31,15 @@ import libvirt
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.hypervisor import domainbuild, registered, settings
+from vpcshim.hypervisor.changing import one_at_a_time
+from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.errors import ConnectionLost, classify
 from vpcshim.hypervisor.registered import Registered
 from vpcshim.hypervisor.settings import Settings, Value
 from vpcshim.migrate import machine as described
 from vpcshim.migrate import vmc
-from vpcshim.model import fitting, hostfiles, seal, vmcfiles
+from vpcshim.model import fitting, hostfiles, seal, undoing, vmcfiles
+from vpcshim.model.configuration import table
 from vpcshim.model.paths import DriveMap
 from vpcshim.model.vmcfiles import Place
 
@@ -61,25 +65,34 @@ def create(connect: libvirt.virConnect, place: Place) -> str:
     if place.file.suffix.lower() == vmcfiles.POINTER:
         text = f"{place.shown} would be a file that points to a machine's: that of a new one ends with .vmc"
         raise Failure(HRESULT.E_INVALID_NAME, text)
-    known = registered.registered(connect)
-    _check_name(known, place.name)
-    _check_no_file(known, place)
     uuid = str(uuids.uuid4())
     new = replace(_NEW, uuid=uuid)
     define = registered.prepared(connect, _plain(new, place, uuid))
+    with one_at_a_time():
+        known = registered.registered(connect)
+        _check_name(known, place.name)
+        _check_no_file(known, place)
+        _create(connect, place, new, define)
+    return uuid
+
+
+def _create(
+    connect: libvirt.virConnect, place: Place, new: described.Machine, define: Callable[[], libvirt.virDomain]
+) -> None:
     with _FolderMade(place):
         try:
             with hostfiles.told(f"{place.shown} cannot be made"):
                 hostfiles.create(place.file, vmc.write(described.write(new)))
         except Failure as failure:
-            raise failure if failure.code is not HRESULT.E_ALREADY_EXISTS else _exists(known, place) from failure
+            if failure.code is HRESULT.E_ALREADY_EXISTS:
+                raise _exists(registered.registered(connect), place) from failure
+            raise
         try:
             define()
         except libvirt.libvirtError as error:
             if classify(error) is not ConnectionLost:  # with that, nobody knows whether it is defined
                 hostfiles.remove(place.file)  # made by us, above
             raise _duplicate(connect, place.name) or error from error
-    return uuid
 
 
 def _plain(new: described.Machine, place: Place, uuid: str) -> domainbuild.NewMachine:
@@ -150,7 +163,7 @@ def _check_no_file(known: Iterable[Registered], place: Place) -> None:
 
 
 def _exists(known: Iterable[Registered], place: Place) -> Failure:
-    owner = next((each.name for each in known if each.file == str(place.file)), None)
+    owner = next((each.name for each in known if _is_of(place.file, each)), None)
     text = f"{place.shown} is the file of the machine {owner}"
     if owner is None:
         text = f"{place.shown} is there, and no machine has it: register it (RegisterVirtualMachine), or remove it"
@@ -172,24 +185,28 @@ def register(host: fitting.Host, place: Place) -> str:
     _check_name(known, place.name)
     place, pointer = vmcfiles.followed(host.paths, place)
     held = vmcfiles.read(place)
-    owner = next((each.name for each in known if each.file == str(place.file)), None)
-    if owner is not None:
-        raise Failure(HRESULT.E_ALREADY_EXISTS, f"{place.shown} is registered already, as {owner}")
-    machine = described.read(held)
-    uuids_in_use = {each.uuid: each.name for each in known}
+    _check_not_registered(known, place)
+    machine = vmcfiles.machine(place, held)
     ours = seal.opened(held)
     if ours is not None:
-        _check_identity(uuids_in_use, machine, place)
+        _check_identity(known, machine, place)
         definition, autostart = ours
         define = registered.restored(host.connect, definition, place.name, str(place.file))
     else:
-        autostart = False
+        if seal.has(held):
+            text = "%s was changed since it was written, or somebody else wrote it: its hardware is what counts"
+            logger.warning(text, place.shown)
+        autostart = fitting.starts_with_host(place, held)
         notes = machine.notes or pointer.notes
-        define = registered.prepared(host.connect, fitting.fitted(host, place, held, machine, notes, uuids_in_use))
-    try:
-        domain = define()
-    except libvirt.libvirtError as error:
-        raise _duplicate(host.connect, place.name) or error from error
+        define = registered.prepared(host.connect, fitting.fitted(host, place, held, machine, notes, known))
+    with one_at_a_time():  # nobody made such a machine while the images were looked at
+        known = registered.registered(host.connect)
+        _check_name(known, place.name)
+        _check_not_registered(known, place)
+        try:
+            domain = define()
+        except libvirt.libvirtError as error:
+            raise _duplicate(host.connect, place.name) or error from error
     if autostart:
         try:
             domain.setAutostart(1)
@@ -199,14 +216,25 @@ def register(host: fitting.Host, place: Place) -> str:
     return str(domain.UUIDString())
 
 
-def _check_identity(in_use: dict[str, str], machine: described.Machine, place: Place) -> None:
-    owner = in_use.get(machine.uuid or "")
+def _check_not_registered(known: Iterable[Registered], place: Place) -> None:
+    owner = next((each.name for each in known if _is_of(place.file, each)), None)
+    if owner is not None:
+        raise Failure(HRESULT.E_ALREADY_EXISTS, f"{place.shown} is registered already, as {owner}")
+
+
+def _check_identity(known: Iterable[Registered], machine: described.Machine, place: Place) -> None:
+    owner = next((each.name for each in known if each.uuid == machine.uuid), None)
     if owner is not None:
         text = (
             f"{place.shown} holds the machine that is registered as {owner}; for another one like it, take its "
             f"{described.BIOS_GUID} out of a copy of the file"
         )
         raise Failure(HRESULT.E_ALREADY_EXISTS, text)
+
+
+def _is_of(file: Path, machine: Registered) -> bool:
+    """Whether a .vmc is that machine's, by whatever folder it was named."""
+    return machine.file != "" and os.path.realpath(machine.file) == os.path.realpath(file)
 
 
 def _own_file(domain: libvirt.virDomain, kept: Settings) -> Path | None:
@@ -221,7 +249,7 @@ def _own_file(domain: libvirt.virDomain, kept: Settings) -> Path | None:
         logger.warning("%s: its metadata name %s, which is no .vmc file and is left alone", name, kept.file)
         return None
     known = registered.registered(domain.connect())
-    others = [each.name for each in known if each.file == kept.file and each.uuid != uuid]
+    others = [each.name for each in known if _is_of(file, each) and each.uuid != uuid]
     if others and file.stem.casefold() != name.casefold():
         logger.warning("%s: %s is the file of %s as well, and is left to that", name, file, ", ".join(others))
         return None
@@ -243,6 +271,11 @@ def unregister(domain: libvirt.virDomain, paths: DriveMap, new_file: Callable[[s
         Failure: It cannot be kept whole, and why.
         HypervisorError, libvirt.libvirtError: libvirt refused.
     """
+    with one_at_a_time():  # what is kept is what the machine was to the last
+        _unregister(domain, paths, new_file)
+
+
+def _unregister(domain: libvirt.virDomain, paths: DriveMap, new_file: Callable[[str], Path]) -> None:
     name = domain.name()
     lost = registered.obstacles(domain)
     if lost:
@@ -254,12 +287,39 @@ def unregister(domain: libvirt.virDomain, paths: DriveMap, new_file: Callable[[s
         if file is None:
             file = new_file(name)
             file.parent.mkdir(parents=True, exist_ok=True)
-            hostfiles.create(file, data, mode=0o600)
+            _keep(domain, file, data)
             logger.warning("%s had no .vmc file of its own: its definition is kept in %s", name, file)
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
             hostfiles.replace(file, data)  # its definition may hold passwords
     registered.undefine(domain, keep=True)
+
+
+def _keep(domain: libvirt.virDomain, file: Path, data: bytes) -> None:
+    """Make the file; one that an interrupted Unregister left of this machine is replaced.
+
+    Raises:
+        Failure: There is another one.
+        OSError: The system refused.
+    """
+    try:
+        hostfiles.create(file, data, mode=0o600)
+    except FileExistsError as error:
+        if not _is_left_of(domain, file):
+            text = f"{domain.name()} cannot be unregistered: its definition would go to {file}, which is there"
+            raise Failure(HRESULT.DISP_E_EXCEPTION, f"{text}: move or remove that first") from error
+        logger.warning("%s was left by an interrupted UnregisterVirtualMachine; it is written anew", file)
+        hostfiles.replace(file, data)
+
+
+def _is_left_of(domain: libvirt.virDomain, file: Path) -> bool:
+    try:
+        held = vmc.read(hostfiles.read(file, vmc.LARGEST))
+    except ValueError:
+        return False
+    known = registered.registered(domain.connect())
+    owned = any(_is_of(file, each) for each in known)
+    return not owned and seal.opened(held) is not None and described.read(held).uuid == domain.UUIDString()
 
 
 def _kept_file(domain: libvirt.virDomain, kept: Settings, paths: DriveMap) -> bytes:
@@ -270,9 +330,11 @@ def _kept_file(domain: libvirt.virDomain, kept: Settings, paths: DriveMap) -> by
     """
     text, autostart = registered.definition_text(domain), bool(domain.autostart())
     hardware = described.write(fitting.described_by(domain, text, paths))
+    hardware[table.AUTO_START] = int(autostart)
+    kept_values = {key: value for key, value in _representable(kept.values).items() if not described.described(key)}
     why = "what was written is not what is read"
     # The values are in the definition as well, and are left out where they make the file too large.
-    for values in (_representable(kept.values), {}):
+    for values in (kept_values, {}):
         try:
             data = vmc.write(seal.sealed({**values, **hardware}, text, autostart=autostart))
             if seal.opened(vmc.read(data)) == (text, autostart):
@@ -292,16 +354,18 @@ def _representable(kept: Mapping[str, Value]) -> dict[str, Value]:
     return found
 
 
-def delete(domain: libvirt.virDomain) -> None:
-    """Let libvirt forget a machine that is off, with its saved state, and remove its .vmc; disk images stay.
+def delete(connection: Connection, domain: libvirt.virDomain) -> None:
+    """Let libvirt forget a machine that is off, with its saved state; its undo disks and its .vmc go, images stay.
 
     Raises:
-        Failure: The .vmc cannot be removed; the machine is gone then.
+        Failure: An undo disk or the .vmc cannot be removed; the machine is gone then.
+        HypervisorError: Its undo disks could not be removed; the machine is as it was then.
         libvirt.libvirtError: libvirt refused; the machine is as it was then.
     """
     name = domain.name()
     file = _own_file(domain, registered.read_settings(domain))
-    registered.undefine(domain, keep=False)
+    with undoing.taken_along(connection, domain):
+        registered.undefine(domain, keep=False)
     if file is not None:
         with hostfiles.told(f"{name} is deleted, but its file {file} is not"), suppress(FileNotFoundError):
             hostfiles.remove(file)
@@ -322,6 +386,11 @@ def rename(domain: libvirt.virDomain, name: str, *, files: bool) -> None:
         Failure: VM_E_CONFIG_DUPLICATE_NAME: a machine or a file has the name; or the file cannot be renamed.
         libvirt.libvirtError: libvirt refused; the machine is as it was then.
     """
+    with one_at_a_time():
+        _rename(domain, name, files=files)
+
+
+def _rename(domain: libvirt.virDomain, name: str, *, files: bool) -> None:
     old = domain.name()
     _check_name(registered.registered(domain.connect()), name, but=domain.UUIDString())
     file = _own_file(domain, registered.read_settings(domain)) if files else None

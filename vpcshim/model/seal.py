@@ -38,6 +38,11 @@ def sealed(values: Values, definition: str, *, autostart: bool) -> dict[str, Val
     return found
 
 
+def has(values: Values) -> bool:
+    """Whether a .vmc brings a definition at all, whoever wrote it."""
+    return _DEFINITION in values
+
+
 def opened(values: Values) -> tuple[str, bool] | None:
     """The definition in a .vmc and whether the machine was to start by itself; None where it has none of ours.
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import logging
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ from vpcshim.com.member import Product
 from vpcshim.constants import VMUndoAction, VMVMState
 from vpcshim.hypervisor import domainxml, settings
 from vpcshim.hypervisor.connection import Connection
-from vpcshim.hypervisor.errors import HypervisorError, Unsupported
+from vpcshim.hypervisor.errors import DomainBusy, DomainGone, HypervisorError, Unsupported
 from vpcshim.hypervisor.events import Event, Kind
 from vpcshim.hypervisor.settings import Settings, Value
 from vpcshim.model.hresults import failure_of
@@ -135,6 +137,31 @@ def discard_undo_data(connection: Connection, domain: libvirt.virDomain) -> None
         overlays.discard(domain)
 
 
+@contextmanager
+def taken_along(connection: Connection, domain: libvirt.virDomain) -> Iterator[None]:
+    """Delete the undo disks, if it has any, of a machine that libvirt is let forget within; else they stay.
+
+    Raises: As `discard_undo_data`.
+    """
+    from vpcshim.hypervisor import overlays, undojournal
+
+    if undojournal.read(domain) is None:
+        yield
+        return
+    need_files(connection, domain)
+    name = domain.name()
+    forgotten = False
+    try:
+        with overlays.taken_along(domain):
+            yield
+            forgotten = True
+    except HypervisorError as error:
+        if not forgotten:
+            raise
+        failure = failure_of(error)
+        raise Failure(failure.code, f"{name} is deleted, but {failure.description}") from error
+
+
 def before_start(connection: Connection, product: Product, domain: libvirt.virDomain, work: Work) -> None:
     """Make ready the undo disks of a machine that is about to be started or restored.
 
@@ -169,7 +196,8 @@ def _after_run(product: Product, domain: libvirt.virDomain, chosen: VMUndoAction
     applies = reason == libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN or (
         reason == libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED and product is Product.VIRTUAL_PC
     )
-    if chosen is not VMUndoAction.vmUndoAction_Keep:
+    # Of a start that failed its caller was told, and nothing ran.
+    if chosen is not VMUndoAction.vmUndoAction_Keep and reason != libvirt.VIR_DOMAIN_SHUTOFF_FAILED:
         done = f"{chosen.name} is done now" if applies else "its undo disks are kept: its guest did not shut down"
         logger.warning("%s was stopped while nobody listened; %s", domain.name(), done)
     _apply(domain, chosen if applies else VMUndoAction.vmUndoAction_Keep, work)
@@ -254,7 +282,14 @@ class UndoWatch:
                     _apply(domain, chosen, work)
 
         def failed(error: Exception) -> Failure:
-            logger.warning("%s shut down, and its undo disks are left for its next start: %s", name, error)
+            match error:
+                case DomainGone():
+                    logger.warning("%s shut down and is gone: nothing was done with its undo disks here", name)
+                case DomainBusy():
+                    logger.warning("%s shut down, and this process leaves its undo disks alone: %s", name, error)
+                case _:
+                    text = "%s shut down, and its undo disks are left for its next start: %s"
+                    logger.warning(text, name, error)
             if isinstance(error, HypervisorError):
                 return failure_of(error)
             return Failure(HRESULT.E_UNEXPECTED, f"{type(error).__name__}: {error}")

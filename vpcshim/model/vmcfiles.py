@@ -12,6 +12,7 @@ from pathlib import Path
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
+from vpcshim.migrate import machine as described
 from vpcshim.migrate import vmc
 from vpcshim.model import hostfiles
 from vpcshim.model.names import check_new_name
@@ -82,13 +83,13 @@ def followed(paths: DriveMap, found: Place) -> tuple[Place, vmc.Vmcx]:
     if found.file.suffix.lower() != POINTER:
         return found, vmc.Vmcx()
     try:
-        described = vmc.read_vmcx(_data(found))
+        pointer = vmc.read_vmcx(_data(found))
     except vmc.BadVmc as error:
         raise _no_vmc(found, POINTER, error) from error
-    file = paths.to_host(described.vmc_path, base=found.file.parent)
+    file = paths.to_host(pointer.vmc_path, base=found.file.parent)
     if file.suffix.lower() != EXTENSION:
         raise Failure(HRESULT.E_BAD_PATHNAME, f"{found.shown} points to {file}, which is no {EXTENSION} file")
-    return Place(found.name, file, paths.to_script(file)), described
+    return Place(found.name, file, paths.to_script(file)), pointer
 
 
 def read(found: Place) -> dict[str, vmc.Value]:
@@ -101,6 +102,18 @@ def read(found: Place) -> dict[str, vmc.Value]:
         return vmc.read(_data(found))
     except vmc.BadVmc as error:
         raise _no_vmc(found, EXTENSION, error) from error
+
+
+def machine(found: Place, values: vmc.Values) -> described.Machine:
+    """The machine that the values of a .vmc describe.
+
+    Raises:
+        Failure: DISP_E_EXCEPTION: they describe none, or one that cannot be.
+    """
+    try:
+        return described.read(values)
+    except vmc.BadVmc as error:
+        raise Failure(HRESULT.DISP_E_EXCEPTION, f"{found.shown} describes no machine: {error}") from error
 
 
 def _data(found: Place) -> bytes:

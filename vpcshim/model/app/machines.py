@@ -19,7 +19,6 @@ from vpcshim.com.member import S_FALSE, SFalse
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT
 from vpcshim.hypervisor.errors import DomainGone, Unsupported
-from vpcshim.model import undoing
 from vpcshim.model.base import ModelObject
 from vpcshim.model.folders import default_folder
 from vpcshim.model.hresults import runs
@@ -116,8 +115,7 @@ class Machines(ModelObject):
         def delete(domain: libvirt.virDomain) -> None:
             if read_settings(domain).file:
                 self._check_local()
-            undoing.discard_undo_data(self._server.connection, domain)
-            registration.delete(domain)
+            registration.delete(self._server.connection, domain)
 
         return self._removed(virtualMachine, "deleted", delete)
 

@@ -14,7 +14,7 @@ from vpcshim.com.declare import method, propget
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
-from vpcshim.constants import VMDriveType, VMHardDiskType
+from vpcshim.constants import VMDriveType
 from vpcshim.model import buses
 from vpcshim.model.machine.state import Stateful
 
@@ -144,12 +144,7 @@ class Drives(Stateful):
         if host.is_block_device():
             return Medium("block", str(host), images.RAW)
         form = images.format_of(host)
-        if form == images.VHD and images.type_of(host, form) is VMHardDiskType.vmDiskType_Differencing:
-            text = (
-                f"{path} is a differencing .vhd, which QEMU takes for a disk with holes: make a whole image of it "
-                "first (GetHardDisk, MergeTo)"
-            )
-            raise Failure(HRESULT.VM_E_UNSUPPORTED_HD_DISK_TYPE, text)
+        images.check_whole(host, form)
         return Medium("file", str(host), form)
 
     def _refuse_twice(self, devices: Devices, medium: Medium) -> None:
