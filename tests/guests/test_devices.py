@@ -7,7 +7,9 @@ import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import libvirt
 import pytest
 
 import vpcshim
@@ -100,14 +102,14 @@ def test_the_rates_of_a_network_are_what_its_guests_send(wired: Guest, server: V
     assert network is not None
     network.BytesSent  # noqa: B018 - sampling begins
     wired.send_frames(0, 1000, 1000)
-    wait_until(lambda: sum(network.PacketsSentHistory) >= 990, 10, "the frames are in the history")
+    # Rates are per second and the samples about a second apart, half as much again on a busy machine.
+    wait_until(lambda: sum(network.PacketsSentHistory) >= 650, 30, "the frames are in the history")
+    wait_until(lambda: network.BytesSent == 0, 30, "the guest is silent again")
     packets, sent = network.PacketsSentHistory, network.BytesSentHistory
     assert (len(packets), len(sent)) == (60, 60)
-    # Rates are per second and the samples a second apart, give or take the moment that one takes.
-    assert 900 <= sum(packets) <= 1100
-    assert 900_000 <= sum(sent) <= 1_100_000
+    assert 650 <= sum(packets) <= 1500
+    assert abs(sum(sent) - 1000 * sum(packets)) <= 5000, "a thousand bytes each, rounded by second"
     assert sum(network.BytesReceivedHistory) < 100_000
-    wait_until(lambda: network.BytesSent == 0, 10, "the guest is silent again")
 
 
 def test_a_guest_gets_an_address_of_the_range(wired: Guest, server: VirtualServer) -> None:
@@ -138,6 +140,100 @@ def test_a_guest_gets_an_address_of_the_range(wired: Guest, server: VirtualServe
         server.DeleteVirtualNetwork(lab)
     assert vm.NetworkAdapters(1).VirtualNetwork is None, "it starts without the network that is gone"
     vm.Startup().WaitForCompletion(-1)
+
+
+def test_what_else_is_said_of_a_network_stays(wired: Guest, server: VirtualServer, connection: Any) -> None:
+    mac = wired.nics[0].mac
+    made = connection.networkDefineXML(
+        "<network><name>kept</name><forward mode='open'/><bridge name='kept0'/>"
+        "<ip address='10.78.0.1' netmask='255.255.255.0'><dhcp><range start='10.78.0.20' end='10.78.0.30'/>"
+        f"<host mac='{mac}' ip='10.78.0.99'/></dhcp></ip></network>"
+    )
+    made.create()
+    vm, network = machine(server, wired), server.FindVirtualNetwork("kept")
+    try:
+        dhcp = network.DHCPVirtualNetworkServer
+        assert dhcp.DefaultGatewayAddress == "10.78.0.1"
+        dhcp.DefaultGatewayAddress = ""
+        assert dhcp.DefaultGatewayAddress == ""
+        dhcp.ConfigureDHCPLeaseTimes(600, 100, 300)
+        for enabled in (False, True):
+            dhcp.IsEnabled = enabled
+        dhcp.ConfigureDHCPServer("10.78.0.0", "255.255.255.0", "10.78.0.40", "10.78.0.50", "10.78.0.1")
+        vm.NetworkAdapters(1).AttachToVirtualNetwork(network)
+        wired.check("printf '#!/bin/sh\\nenv > /tmp/lease.$1\\n' > /tmp/told && chmod +x /tmp/told")
+        wired.check("udhcpc -i eth0 -n -q -t 10 -T 1 -s /tmp/told", timeout=40)
+        told = wired.check("cat /tmp/lease.bound").splitlines()
+        assert "ip=10.78.0.99" in told
+        assert "lease=600" in told
+        assert not [line for line in told if line.startswith("router=")]
+    finally:
+        vm.TurnOff().WaitForCompletion(-1)
+        server.DeleteVirtualNetwork(network)
+
+
+def test_a_network_without_a_definition_is_not_stopped(
+    wired: Guest, server: VirtualServer, connection: Any
+) -> None:
+    passing = connection.networkCreateXML(
+        "<network><name>passing</name><forward mode='open'/><bridge name='passing0'/>"
+        "<ip address='10.79.0.1' netmask='255.255.255.0'/></network>"
+    )
+    try:
+        network = server.FindVirtualNetwork("passing")
+        machine(server, wired).NetworkAdapters(1).AttachToVirtualNetwork(network)
+        with pytest.raises(ComError, match="lasts until it is stopped"):
+            network.Notes = "mine"
+        assert bridge_of(wired) == "passing0"
+        link_is(wired, up=True)
+    finally:
+        machine(server, wired).TurnOff().WaitForCompletion(-1)
+        passing.destroy()
+
+
+def test_an_adapter_of_the_running_machine_alone(wired: Guest, server: VirtualServer, mac: Mac) -> None:
+    address = mac()
+    xml = f"<interface type='network'><mac address='{address}'/><source network='shimnet'/></interface>"
+    wired.domain.attachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    adapter = machine(server, wired).NetworkAdapters(2)
+    adapter.DetachFromVirtualNetwork()
+    assert adapter.VirtualNetwork is None
+    adapter.AttachToVirtualNetwork(server.FindVirtualNetwork("shimnet"))
+    assert adapter.VirtualNetwork == server.FindVirtualNetwork("shimnet")
+    assert address not in wired.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE), "it is still of this run alone"
+
+
+def test_a_network_of_a_saved_machine_stays(wired: Guest, server: VirtualServer) -> None:
+    vm, lab = machine(server, wired), server.CreateVirtualNetwork("lab", "")
+    try:
+        vm.NetworkAdapters(1).AttachToVirtualNetwork(lab)
+        wired.hang_up()
+        vm.Save().WaitForCompletion(-1)
+        with pytest.raises(ComError, match=f"used by {wired.name}"):
+            lab.Name = "other"
+        with pytest.raises(ComError, match="saved"):
+            vm.NetworkAdapters(1).AttachToVirtualNetwork(server.FindVirtualNetwork("shimnet"))
+        vm.Startup().WaitForCompletion(-1)
+        assert vm.NetworkAdapters(1).VirtualNetwork == lab
+    finally:
+        vm.TurnOff().WaitForCompletion(-1)
+        server.DeleteVirtualNetwork(lab)
+
+
+def test_a_running_machine_starts_in_a_network_that_was_renamed(wired: Guest, server: VirtualServer) -> None:
+    lab = server.CreateVirtualNetwork("lab", "")
+    text = wired.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    with server._server.connection.calls(write=True) as connect:
+        connect.defineXML(text.replace("network='shimnet'", "network='lab'"))
+    lab.Name = "renamed"
+    vm = machine(server, wired)
+    vm.TurnOff().WaitForCompletion(-1)
+    try:
+        assert vm.NetworkAdapters(1).VirtualNetwork == lab
+        wired.start()
+    finally:
+        vm.TurnOff().WaitForCompletion(-1)
+        server.DeleteVirtualNetwork(lab)
 
 
 def test_an_adapter_is_added_and_taken_out(wired: Guest, server: VirtualServer) -> None:
@@ -315,5 +411,5 @@ def test_what_the_guest_agent_tells(guest_factory: GuestFactory, server: Virtual
         same.OSPlatformId  # noqa: B018 - the read is what fails
     task = same.Shutdown(True)
     task.WaitForCompletion(60_000)
-    assert (task.IsComplete, task.Result) == (True, constants.vmTaskResult_Success)
+    assert (task.IsComplete, task.Result) == (True, constants.vmTaskResult_Success), task.ErrorDescription
     assert machine(server, guest).State == constants.vmVMState_TurnedOff

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import libvirt
 import pytest
+from lxml import etree
 
 from tests.testdriver.support import PRODUCTS, VPC, VS, machine
 from vpcshim import HRESULT, ComError, constants
 from vpcshim.com.member import Product
 from vpcshim.hypervisor.guestagent import CHANNEL
-from vpcshim.model.devices import guest_os
+from vpcshim.model.devices import guest_os, keyboard
 from vpcshim.testing import Machine, Node, NodeBuilder
 from vpcshim.testing.machines import Nic
 
@@ -134,6 +137,37 @@ def test_a_serial_port_is_told_as_it_was_configured(
     assert ports(1).Name == r"C:\other.txt"
 
 
+def test_the_first_serial_port_stays_the_console(
+    node: Node, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VPCSHIM_DRIVES", f"C:={tmp_path}")
+    logged = "<serial type='pty'><log file='/var/log/one.log'/><target port='0'/></serial>"
+    second = "<serial type='unix'><source mode='bind' path='/run/two.sock'/><target port='1'/></serial>"
+    with node.connection() as connect:
+        xml = connect.lookupByName("off").XMLDesc()
+        connect.defineXML(xml.replace("</devices>", f"{logged}{second}</devices>"))
+    ports = machine(node, "off").SerialPorts
+    for number in (1, 2):
+        ports(number).Configure(constants.vmSerialPort_TextFile, rf"C:\com{number}.txt", False)
+    with node.connection() as connect:
+        root = etree.fromstring(connect.lookupByName("off").XMLDesc())
+    assert root.xpath("devices/serial/target/@port") == ["0", "1"]
+    assert root.xpath("devices/console/source/@path") == [str(tmp_path / "com1.txt")]
+    assert root.xpath("devices/serial[1]/log/@file") == ["/var/log/one.log"]
+
+
+def test_a_port_that_is_made_comes_before_those_after_it(node: Node) -> None:
+    second = "<serial type='pty'><target port='1'/></serial>"
+    with node.connection() as connect:
+        xml = connect.lookupByName("off").XMLDesc()
+        connect.defineXML(xml.replace("</devices>", f"{second}</devices>"))
+    machine(node, "off").SerialPorts(1).Configure(constants.vmSerialPort_HostPort, "COM1", False)
+    with node.connection() as connect:
+        root = etree.fromstring(connect.lookupByName("off").XMLDesc())
+    assert root.xpath("devices/serial/target/@port") == ["0", "1"]
+    assert root.xpath("devices/console/source/@path") == ["/dev/ttyS0"]
+
+
 def test_a_port_of_another_kind_is_an_error_not_a_guess(node: Node) -> None:
     with node.connection() as connect:
         xml = connect.lookupByName("off").XMLDesc()
@@ -159,8 +193,6 @@ def test_the_parallel_port(node: Node, product: Product) -> None:
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_key_that_is_held_is_pressed_along(node: Node, product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
-    import libvirt
-
     sent: list[list[int]] = []
     honest = libvirt.virDomain.sendKey
 
@@ -186,6 +218,30 @@ def test_a_key_that_is_held_is_pressed_along(node: Node, product: Product, monke
     assert not keyboard.IsPressed("Key_A"), "no key is held in a machine that was off"
 
 
+def test_a_long_text_is_typed_no_faster_than_the_machine_takes_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, most = 1000.0, 0.0
+    sent: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def noted(_domain: object, _codes: int, time: int, keys: list[int], *_: object) -> int:
+        nonlocal most
+        # QEMU takes a step, and waits so long, for each key that goes down and for each that comes up.
+        sent.append(max(sent[-1] if sent else 0, now) + 2 * len(keys) * time / 1000)
+        most = max(most, (sent[-1] - now) / (time / 1000))
+        return 0
+
+    monkeypatch.setattr(libvirt.virDomain, "sendKey", noted)
+    monkeypatch.setattr(keyboard, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: now))
+    machine(node, "web").Keyboard.TypeAsciiText("Ab" * 500)
+    assert len(sent) == 1000
+    assert 50 < most < 341, "QEMU's queue has 1024 places, three for each step"
+
+
 def test_the_screen_of_the_test_driver(node: Node) -> None:
     display = machine(node, "web").Display
     assert display.Width > display.Height > 48
@@ -196,8 +252,6 @@ def test_the_screen_of_the_test_driver(node: Node) -> None:
 
 
 def test_a_shutdown_that_the_guest_does_not_follow(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    import libvirt
-
     monkeypatch.setattr(guest_os, "_PATIENCE", 0.5)
     monkeypatch.setattr(libvirt.virDomain, "shutdownFlags", lambda *_: 0)
     task = machine(node, "web", VPC).GuestOS.Shutdown(False)
@@ -208,8 +262,6 @@ def test_a_shutdown_that_the_guest_does_not_follow(node: Node, monkeypatch: pyte
 
 
 def test_a_shutdown_that_is_refused(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    import libvirt
-
     def refuse(*_: object) -> None:
         error = libvirt.libvirtError("no")
         error.err = (libvirt.VIR_ERR_ACCESS_DENIED, libvirt.VIR_FROM_ACCESS, "no", 2, None, None, None, 0, 0)
@@ -221,8 +273,6 @@ def test_a_shutdown_that_is_refused(node: Node, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_agent_that_stops_answering(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    import libvirt
-
     honest = libvirt.virDomain.XMLDesc
     channel = f"<channel type='unix'><target name='{CHANNEL}' state='connected'/></channel></devices>"
     monkeypatch.setattr(

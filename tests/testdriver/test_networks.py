@@ -176,6 +176,78 @@ def test_a_network_is_not_lost_while_it_is_renamed(
     assert list(folder.iterdir()) == left
 
 
+def test_a_network_that_ends_when_it_is_stopped_is_not_stopped(node: Node, server: VirtualServer) -> None:
+    with node.connection() as connect:
+        made = connect.networkCreateXML("<network><name>passing</name><bridge name='virbr7'/></network>")
+        network = server.FindVirtualNetwork("passing")
+        refused(HRESULT.DISP_E_EXCEPTION, setattr, network, "Notes", "mine", match="virsh net-dumpxml")
+        assert made.isActive()
+        assert not made.isPersistent()
+
+
+def test_what_a_driver_leaves_out_changes_nothing(server: VirtualServer) -> None:
+    dhcp = server.CreateVirtualNetwork("inner", "").DHCPVirtualNetworkServer
+    dhcp.ConfigureDHCPServer("10.1.0.0", "255.255.255.0", "10.1.0.16", "10.1.0.99", "10.1.0.1")
+    refused(HRESULT.DISP_E_EXCEPTION, dhcp.ConfigureDHCPLeaseTimes, 600, 100, 300, match="hands no DHCP options")
+    assert dhcp.LeaseTime == 3600
+
+
+@pytest.fixture
+def saved(vpcshim_node: NodeBuilder) -> VirtualServer:
+    """A server with a saved machine in the network lab."""
+    return vpcshim_node(
+        Machine("kept", "saved", nics=(Nic("network", "lab"),)), networks=["lab", "other"]
+    ).application()
+
+
+def test_a_saved_machine_keeps_its_network(saved: VirtualServer) -> None:
+    lab = saved.FindVirtualNetwork("lab")
+    assert lab is not None
+    for call, *args in ((saved.DeleteVirtualNetwork, lab), (setattr, lab, "Name", "new")):
+        refused(HRESULT.DISP_E_EXCEPTION, call, *args, match="used by kept.*discard the saved state")
+    dhcp = lab.DHCPVirtualNetworkServer
+    dhcp.ConfigureDHCPServer("10.1.0.0", "255.255.255.0", "10.1.0.16", "10.1.0.99", "10.1.0.1")
+    find(saved, "kept").DiscardSavedState()
+    lab.Name = "new"
+    assert find(saved, "kept").NetworkAdapters(1).VirtualNetwork == lab
+
+
+def test_the_adapter_of_a_saved_machine_stays_where_it_is(saved: VirtualServer) -> None:
+    adapter = find(saved, "kept").NetworkAdapters(1)
+    for call, *args in (
+        (adapter.AttachToVirtualNetwork, saved.FindVirtualNetwork("other")),
+        (adapter.DetachFromVirtualNetwork,),
+    ):
+        refused(HRESULT.DISP_E_EXCEPTION, call, *args, match="kept is saved")
+    assert adapter.VirtualNetwork.Name == "lab"
+
+
+def test_a_machine_in_the_bridge_of_a_network_uses_it(vpcshim_node: NodeBuilder) -> None:
+    node = vpcshim_node(Machine("web", nics=(Nic("bridge", "virbr7"),)))
+    with node.connection() as connect:
+        connect.networkDefineXML("<network><name>lab</name><bridge name='virbr7'/></network>").create()
+        outer = "<network><name>outer</name><forward mode='bridge'/><bridge name='virbr7'/></network>"
+        connect.networkDefineXML(outer).create()
+    server = node.application()
+    refused(HRESULT.DISP_E_EXCEPTION, server.DeleteVirtualNetwork, server.FindVirtualNetwork("lab"), match="by web")
+    server.DeleteVirtualNetwork(server.FindVirtualNetwork("outer"))
+
+
+def test_an_adapter_that_cannot_be_read_fails_the_rates_of_its_network(
+    server: VirtualServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        error = libvirt.libvirtError("no")
+        error.err = (libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_FROM_QEMU, "no tap", 2, None, None, None, 0, 0)
+        raise error
+
+    monkeypatch.setattr(libvirt.virDomain, "interfaceStats", refuse)
+    lab, other = server.FindVirtualNetwork("lab"), server.FindVirtualNetwork("other")
+    refused(HRESULT.DISP_E_EXCEPTION, getattr, lab, "BytesSent", match="web: network adapter 1 .*no tap")
+    assert other is not None
+    assert other.BytesSent == 0
+
+
 def test_a_network_in_use_stays(server: VirtualServer) -> None:
     lab = server.FindVirtualNetwork("lab")
     assert lab is not None

@@ -629,3 +629,12 @@ def test_a_collection_is_read_only() -> None:
     held = Samples(Sample())
     assert fails(lambda: setattr(held, "Count", 2)).hresult == HRESULT.DISP_E_MEMBERNOTFOUND
     assert fails(lambda: held.Item("first")).hresult == HRESULT.DISP_E_TYPEMISMATCH
+
+
+def test_an_interface_that_is_unavailable_leaves_the_members_it_inherited_to_others() -> None:
+    class Nowhere(Samples, unavailable="nobody keeps these"):
+        """A collection without a counterpart."""
+
+    for call in (lambda: Nowhere().Count, lambda: Nowhere().Item(1), lambda: list(Nowhere())):
+        assert (fails(call).scode, "nobody keeps these" in fails(call).description) == (HRESULT.E_NOTIMPL, True)
+    assert Samples().Count == 0

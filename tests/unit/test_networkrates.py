@@ -21,35 +21,46 @@ def rates(*samples: _Sample) -> NetworkRates:
     return made
 
 
-def counts(sent: int, packets: int = 0) -> tuple[int, ...]:
-    return (0, 0, sent, packets, 0)
+def counts(at: float, sent: int, packets: int = 0) -> tuple[float, tuple[int, ...]]:
+    return at, (0, 0, sent, packets, 0)
 
 
 def test_rates_are_what_came_between_two_samples() -> None:
     one, two = ("lab", "u1", 1, "vnet0"), ("lab", "u2", 2, "vnet1")
     made = rates(
-        _Sample(10.0, {one: counts(1000, 10), two: counts(50)}),
-        _Sample(12.0, {one: counts(5000, 30), two: counts(250)}),
+        _Sample(10, {one: counts(10, 1000, 10), two: counts(10, 50)}),
+        _Sample(11, {one: counts(12, 5000, 30), two: counts(12, 250)}),
     )
     assert made.now("lab") == {"rx_bytes": 0, "rx_packets": 0, "tx_bytes": 2100, "tx_packets": 10, "dropped": 0}
     assert made.history("lab", "tx_bytes") == [0] * 59 + [2100]
     assert made.now("silent")["tx_bytes"] == 0
 
 
+def test_an_adapter_that_was_asked_late_has_no_higher_rate() -> None:
+    one, two = ("lab", "u1", 1, "vnet0"), ("lab", "u2", 2, "vnet1")
+    made = rates(
+        _Sample(1, {one: counts(1, 0), two: counts(1, 0)}),
+        _Sample(2, {one: counts(2, 1000), two: counts(5, 4000)}),  # another machine was waited for in between
+        _Sample(6, {one: counts(6, 5000), two: counts(6, 5000)}),
+    )
+    assert made.now("lab")["tx_bytes"] == 2000
+    assert made.history("lab", "tx_bytes")[-5:] == [2000] * 5, "the late sample is of four seconds"
+
+
 def test_adapters_that_come_go_and_start_anew_are_no_traffic() -> None:
     key, again = ("lab", "u1", 1, "vnet0"), ("lab", "u1", 2, "vnet0")
     made = rates(
-        _Sample(1.0, {key: counts(9000)}),
-        _Sample(2.0, {}),
-        _Sample(3.0, {again: counts(7000)}),
-        _Sample(4.0, {again: counts(7100)}),
-        _Sample(5.0, {again: counts(50)}),
+        _Sample(1, {key: counts(1, 9000)}),
+        _Sample(2),
+        _Sample(3, {again: counts(3, 7000)}),
+        _Sample(4, {again: counts(4, 7100)}),
+        _Sample(5, {again: counts(5, 50)}),
     )
     assert made.history("lab", "tx_bytes")[-3:] == [0, 100, 0]
 
 
 def test_an_adapter_without_counters_fails_its_network_alone() -> None:
-    made = rates(_Sample(1.0), _Sample(2.0, {}, {"lab": "web: network adapter 1 has no counters"}))
+    made = rates(_Sample(1), _Sample(2, {}, {"lab": "web: network adapter 1 has no counters"}))
     with pytest.raises(Unreadable, match="web"):
         made.now("lab")
     assert made.now("other")["tx_bytes"] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,12 +32,26 @@ class ComObject:
     _product_: Product
 
     def __init_subclass__(
-        cls, *, interface: str | None = None, vs: str | None = None, vpc: str | None = None, **kwargs: Any
+        cls,
+        *,
+        interface: str | None = None,
+        vs: str | None = None,
+        vpc: str | None = None,
+        unavailable: str | None = None,
+        **kwargs: Any,
     ) -> None:
+        """Declare a class; with `interface` one that serves it, under its IID in each product.
+
+        `unavailable` says of all its members, the inherited ones too, why libvirt has no counterpart.
+        """
         super().__init_subclass__(**kwargs)
-        names = {}
+        names: dict[str, Member] = {}
         for base in reversed(cls.__mro__):
             names.update({name.lower(): item for name, item in vars(base).items() if isinstance(item, Member)})
+        for item in tuple(names.values()) if unavailable is not None else ():
+            own = names[item.name.lower()] = copy(item)
+            own.unavailable = unavailable
+            setattr(cls, item.name, own)
         cls._names_ = names
         if interface is not None:
             iids = {Product.VIRTUAL_SERVER: vs, Product.VIRTUAL_PC: vpc}

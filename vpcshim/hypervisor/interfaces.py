@@ -15,7 +15,7 @@ import libvirt
 from lxml import etree
 
 from vpcshim.hypervisor.domainxml import parse_element
-from vpcshim.hypervisor.errors import NotAddressable
+from vpcshim.hypervisor.errors import DomainGone, NotAddressable, Unsupported, classify
 from vpcshim.hypervisor.redefine import redefine
 
 
@@ -59,6 +59,40 @@ def cards(domain: libvirt.virDomain) -> list[Card]:
         libvirt.libvirtError: libvirt refused.
     """
     return list(_read(parse_element(domain.XMLDesc())))
+
+
+def saved_cards(domain: libvirt.virDomain) -> list[Card]:
+    """The cards that the machine is restored with, as its saved state has them.
+
+    Raises:
+        libvirt.libvirtError: libvirt refused.
+    """
+    try:
+        text = domain.managedSaveGetXMLDesc()
+    except libvirt.libvirtError as error:
+        if classify(error) is not Unsupported:
+            raise
+        text = domain.XMLDesc()  # as the test driver, which restores the definition
+    return list(_read(parse_element(text)))
+
+
+def defined_in(connect: libvirt.virConnect, network: str) -> list[libvirt.virDomain]:
+    """The machines whose definitions have a card in that network, whatever the running ones have.
+
+    Raises:
+        libvirt.libvirtError: libvirt refused.
+    """
+    found = []
+    for domain in connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT):
+        try:
+            root = parse_element(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+        except libvirt.libvirtError as error:
+            if classify(error) is DomainGone:
+                continue
+            raise
+        if any(one.type == "network" and one.source == network for one in _read(root)):
+            found.append(domain)
+    return found
 
 
 def card(domain: libvirt.virDomain, mac: str) -> Card:
@@ -109,7 +143,7 @@ def remove(domain: libvirt.virDomain, mac: str) -> None:
 
 
 def attach(domain: libvirt.virDomain, mac: str, network: str) -> None:
-    """Attach the card to a libvirt network, in the running machine and in the definition.
+    """Attach the card to a libvirt network, in the running machine and in the definition that has it.
 
     Raises:
         NotAddressable: There is none with that MAC address.
@@ -125,7 +159,10 @@ def attach(domain: libvirt.virDomain, mac: str, network: str) -> None:
 
 
 def detach(domain: libvirt.virDomain, mac: str) -> None:
-    """Pull the card's plug: its link is down, in the running machine and in the definition. Raises as `attach`."""
+    """Pull the card's plug: its link is down, in the running machine and in the definition that has it.
+
+    Raises as `attach`.
+    """
 
     def change(element: etree._Element) -> None:
         _drop(element, "link")
@@ -153,7 +190,7 @@ def rename_network(domain: libvirt.virDomain, old: str, new: str) -> None:
     def change(root: etree._Element) -> None:
         for element in _elements(root):
             source = element.find("source")
-            if element.get("type") == "network" and source is not None and source.get("network") == old:
+            if source is not None and element.get("type") == "network" and source.get("network") == old:
                 source.set("network", new)
 
     redefine(domain, change)
@@ -193,8 +230,14 @@ def _change(domain: libvirt.virDomain, mac: str, change: Callable[[etree._Elemen
         change(element)
         text = etree.tostring(element, encoding="unicode")
         domain.updateDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-    if domain.isPersistent():
-        redefine(domain, lambda root: change(_element(domain, root, mac)))
+        if not domain.isPersistent() or not _is_defined(domain, mac):
+            return  # it is there until the machine stops
+    redefine(domain, lambda root: change(_element(domain, root, mac)))
+
+
+def _is_defined(domain: libvirt.virDomain, mac: str) -> bool:
+    root = parse_element(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    return any(_mac(element) == mac for element in _elements(root))
 
 
 def _read(root: etree._Element) -> Iterator[Card]:

@@ -9,6 +9,7 @@ Source: virDomainInterfaceStats.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import weakref
@@ -17,9 +18,18 @@ from dataclasses import dataclass, field
 
 import libvirt
 
+from vpcshim.hypervisor import forks
 from vpcshim.hypervisor.connection import Connection
-from vpcshim.hypervisor.errors import HypervisorError, Unreadable, translated
-from vpcshim.hypervisor.interfaces import cards
+from vpcshim.hypervisor.errors import (
+    ConnectionLost,
+    DomainGone,
+    DomainOff,
+    HypervisorError,
+    NotAddressable,
+    Unreadable,
+    classify,
+)
+from vpcshim.hypervisor.interfaces import Card, cards
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +44,14 @@ Key = tuple[str, str, int, str]  # the network, the domain's UUID and id, the ho
 
 @dataclass
 class _Sample:
+    """What all adapters have counted, each with the moment when it was asked; and the networks that lack one.
+
+    `at` is when the sample began, all moments as of time.monotonic.
+    """
+
     at: float
-    counts: dict[Key, Counts] = field(default_factory=dict)
-    wrong: dict[str, str] = field(default_factory=dict)  # by network
+    counts: dict[Key, tuple[float, Counts]] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
 
 
 class NetworkRates:
@@ -44,12 +59,13 @@ class NetworkRates:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(forks.rlock())
         self._last: _Sample | None = None
         self._rates: dict[str, deque[Counts]] = defaultdict(lambda: deque(maxlen=LENGTH))
         self._rounds = 0
         self._asked = float("-inf")
         self._running = False
+        self._pid = os.getpid()
         self._failure: HypervisorError | None = None
 
     def now(self, network: str) -> dict[str, int]:
@@ -72,8 +88,9 @@ class NetworkRates:
 
     def _ask(self, network: str) -> None:
         self._asked = time.monotonic()
-        if not self._running:
+        if not self._running or self._pid != os.getpid():  # a forked child has no thread that samples
             self._running, self._last, self._rounds, self._failure = True, None, 0, None
+            self._pid = os.getpid()
             self._rates.clear()
             threading.Thread(
                 target=_sample, args=(weakref.ref(self),), name="vpcshim-networks", daemon=True
@@ -113,36 +130,54 @@ class NetworkRates:
         before, self._last = self._last, sample
         if before is None:
             return
-        seconds = max(sample.at - before.at, 1e-3)
-        sums: dict[str, list[int]] = {network: [0] * len(COUNTERS) for network in self._rates}
-        for key, counts in sample.counts.items():
+        sums: dict[str, list[float]] = {network: [0] * len(COUNTERS) for network in self._rates}
+        for key, (at, counts) in sample.counts.items():
             # An adapter that came since counts from the next sample on: what it had before is not of this second.
-            grown = zip(counts, before.counts.get(key, counts), strict=True)
+            then, had = before.counts.get(key, (at, counts))
+            seconds = max(at - then, 1e-3)
             total = sums.setdefault(key[0], [0] * len(COUNTERS))
-            for place, (new, old) in enumerate(grown):
-                total[place] += max(new - old, 0)
+            for place, (new, old) in enumerate(zip(counts, had, strict=True)):
+                total[place] += max(new - old, 0) / seconds
+        # A sample that came late is of several seconds, each of which has its place in the history.
+        seconds_since = min(max(round(sample.at - before.at), 1), LENGTH)
         for network, total in sums.items():
-            self._rates[network].append(tuple(round(number / seconds) for number in total))
+            self._rates[network].extend([tuple(map(round, total))] * seconds_since)
 
 
 def _read(connect: libvirt.virConnect, sample: _Sample) -> None:
     for domain in connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
         try:
             for card in cards(domain):
-                if card.type != "network" or not card.target:
-                    continue
-                rx, rx_packets, _, rx_drop, tx, tx_packets, _, tx_drop = domain.interfaceStats(card.target)
-                if min(rx, rx_packets, tx, tx_packets) < 0:
-                    sample.wrong[card.source] = f"{domain.name()}: {card.label} has no counters"
-                    continue
-                key = (card.source, domain.UUIDString(), domain.ID(), card.target)
-                dropped = max(rx_drop, 0) + max(tx_drop, 0)
-                sample.counts[key] = (rx, rx_packets, tx, tx_packets, dropped)
+                if card.type == "network":
+                    _count(domain, card, sample)
         except libvirt.libvirtError as error:
-            if not connect.isAlive():
-                raise translated(error) from error
-            # It stopped between the list and now, or a device was unplugged: the next sample knows.
+            if classify(error) not in (DomainGone, DomainOff):
+                raise
+            # It stopped between the list and now: the next sample knows.
             logger.debug("sampling the networks: %s", error)
+
+
+def _count(domain: libvirt.virDomain, card: Card, sample: _Sample) -> None:
+    """Add what an adapter has counted; or, to its network, why that is not known."""
+    if not card.target:
+        if domain.state() != [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]:
+            sample.wrong[card.source] = f"{domain.name()}: {card.label} has no device on the host that would count"
+        return
+    try:
+        rx, rx_packets, _, rx_drop, tx, tx_packets, _, tx_drop = domain.interfaceStats(card.target)
+    except libvirt.libvirtError as error:
+        kind = classify(error)
+        if kind in (ConnectionLost, DomainGone, DomainOff):
+            raise
+        if kind is not NotAddressable:  # which was unplugged since
+            sample.wrong[card.source] = f"{domain.name()}: {card.label}: {error.get_error_message()}"
+        return
+    if min(rx, rx_packets, tx, tx_packets) < 0:
+        sample.wrong[card.source] = f"{domain.name()}: {card.label} has no counters"
+        return
+    key = (card.source, domain.UUIDString(), domain.ID(), card.target)
+    dropped = max(rx_drop, 0) + max(tx_drop, 0)
+    sample.counts[key] = (time.monotonic(), (rx, rx_packets, tx, tx_packets, dropped))
 
 
 def _sample(me: weakref.ref[NetworkRates]) -> None:

@@ -1,7 +1,7 @@
 """libvirt's virtual networks: what their XML says, and how it is changed.
 
-What libvirt has no place for (notes, the file that a network was made or registered with, a DHCP range that is
-switched off) is kept in the network's own metadata.
+What libvirt has no place for (notes, the file that a network was made or registered with, what a DHCP server that
+is switched off would hand out) is kept in the network's own metadata.
 
 Source: libvirt.org/formatnetwork.html; for the lease and server options dnsmasq's own, which libvirt hands through
 (`<dnsmasq:options>`), numbered as in RFC 2132.
@@ -10,20 +10,22 @@ Source: libvirt.org/formatnetwork.html; for the lease and server options dnsmasq
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 import libvirt
 from lxml import etree
 
+from vpcshim.hypervisor.changing import one_at_a_time
 from vpcshim.hypervisor.domainxml import parse_element
-from vpcshim.hypervisor.errors import BadXml, Unsupported, classify
-from vpcshim.hypervisor.interfaces import cards
+from vpcshim.hypervisor.errors import BadXml, HypervisorError, Unsupported, classify
+from vpcshim.hypervisor.interfaces import Card, cards, saved_cards
 
 NETWORK_NS = "urn:vpcshim:network:1"
 _DNSMASQ = "http://libvirt.org/schemas/network/dnsmasq/1.0"
 _OWN = f"{{{NETWORK_NS}}}network"
+_PARKED = f"{{{NETWORK_NS}}}dhcp"
 _OPTIONS = f"{{{_DNSMASQ}}}options"
 # RFC 2132: routers, name servers, NetBIOS name servers, renewal (T1) and rebinding (T2) time.
 ROUTER, DNS, WINS, RENEWAL, REBINDING = 3, 6, 44, 58, 59
@@ -61,10 +63,11 @@ class Network:
         bridge: The host's bridge; "" where there is none.
         address: The host's own IPv4 address in it; None for none.
         subnet: Its IPv4 network; None for none.
-        dhcp: What it hands out; None for nothing.
-        parked: The same while it is switched off by us.
+        enabled: Whether it hands out addresses.
+        parked: Whether we switched that off, and keep what it would hand out.
+        dhcp: The first range that it hands out, or would; None for none.
         dns: Whether its name server answers.
-        options: The DHCP options set by hand, by number.
+        options: The DHCP options set by hand, by number; "" for one that is not sent at all.
         notes: The notes kept by us.
         file: The path of the host of its .vnc file; "" for none.
     """
@@ -75,8 +78,9 @@ class Network:
     bridge: str = ""
     address: IPv4Address | None = None
     subnet: IPv4Network | None = None
+    enabled: bool = False
+    parked: bool = False
     dhcp: Dhcp | None = None
-    parked: Dhcp | None = None
     dns: bool = True
     options: dict[int, str] = field(default_factory=dict)
     notes: str = ""
@@ -122,12 +126,10 @@ def parsed(root: etree._Element) -> Network:
         if not device and through is not None:
             device = through.get("dev") or ""
         address = subnet = None
-        dhcp = None
-        ip = _ipv4(root)
+        ip, server, parked = _ipv4(root), _server(root), None if own is None else own.find(_PARKED)
         if ip is not None:
             address = IPv4Address(ip.get("address", ""))
             subnet = IPv4Network((address, ip.get("netmask") or ip.get("prefix") or "32"), strict=False)
-            dhcp = _dhcp(ip.find("dhcp/range"))
         dns = root.find("dns")
         return Network(
             name,
@@ -136,8 +138,9 @@ def parsed(root: etree._Element) -> Network:
             "" if bridge is None else bridge.get("name") or "",
             address,
             subnet,
-            dhcp,
-            None if own is None else _dhcp(own.find(f"{{{NETWORK_NS}}}range")),
+            server is not None and next(server.iterchildren("range", "host"), None) is not None,
+            parked is not None,
+            _dhcp(server) or _dhcp(parked),
             dns is None or dns.get("enable") != "no",
             dict(_options(root)),
             "" if own is None else own.findtext(f"{{{NETWORK_NS}}}notes") or "",
@@ -147,18 +150,31 @@ def parsed(root: etree._Element) -> Network:
         raise BadXml(f"the definition of network {name} cannot be read: {error}") from error
 
 
-def users(connect: libvirt.virConnect, name: str) -> list[str]:
-    """The names of the running machines that have a card in that network."""
-    running = connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
-    return [
-        domain.name()
-        for domain in running
-        if any(card.type == "network" and card.source == name for card in cards(domain))
-    ]
+def users(connect: libvirt.virConnect, network: libvirt.virNetwork, *, saved: bool) -> list[str]:
+    """The names of the running machines in that network, whether they name it or the bridge that it makes.
+
+    Args:
+        connect: The connection.
+        network: The network.
+        saved: With the saved machines, which are restored into the networks that they were in.
+    """
+    found = read(network)
+    own_bridge = found.bridge if found.forward != "bridge" else ""
+
+    def is_in(card: Card) -> bool:
+        return (card.type, card.source) == ("network", found.name) or (
+            own_bridge != "" and (card.type, card.source) == ("bridge", own_bridge)
+        )
+
+    machines = [(domain, cards) for domain in connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)]
+    if saved:
+        kept = connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+        machines += [(domain, saved_cards) for domain in kept]
+    return sorted({str(domain.name()) for domain, cards_of in machines if any(map(is_in, cards_of(domain)))})
 
 
 def change(network: libvirt.virNetwork, how: Callable[[etree._Element], None], *, restart: bool) -> None:
-    """Change a network's definition.
+    """Change a network's definition, one change at a time (`changing`).
 
     Args:
         network: The network, on a connection that may write.
@@ -168,25 +184,30 @@ def change(network: libvirt.virNetwork, how: Callable[[etree._Element], None], *
 
     Raises:
         libvirt.libvirtError: libvirt refused; the network is then as it was.
-        Unsupported: libvirt took it, and left out what its driver does not know.
+        Unsupported: The network has no definition; or libvirt's driver left out what it does not know, and the
+            network is as it was.
     """
-    connect, root = network.connect(), definition(network)
-    before = etree.tostring(root, encoding="unicode")
-    how(root)
-    wanted = parsed(root)
-    restart = network.isActive() and (restart or _inactive(network) is None)
-    if restart:
-        network.destroy()
-    try:
-        made = connect.networkDefineXML(etree.tostring(root, encoding="unicode"))
-        got = read(made)
+    if not network.isPersistent():
+        # It would end when it is stopped, and go on as a persistent one.
+        text = f"network {network.name()} lasts until it is stopped, and has no definition that could be changed"
+        raise Unsupported(f"{text}: virsh net-dumpxml and net-define give it one")
+    with one_at_a_time():
+        connect, root = network.connect(), definition(network)
+        before = etree.tostring(root, encoding="unicode")
+        how(root)
+        wanted = parsed(root)
+        restart = network.isActive() and (restart or _inactive(network) is None)
         if restart:
-            made.create()
-    except libvirt.libvirtError:
-        _put_back(connect, before, start=restart)
-        raise
-    if got.options != wanted.options:
-        raise Unsupported(f"this driver of libvirt hands no DHCP options through: {got.name} has none")
+            network.destroy()
+        try:
+            made = connect.networkDefineXML(etree.tostring(root, encoding="unicode"))
+            if read(made).options != wanted.options:
+                raise Unsupported(f"this driver of libvirt hands no DHCP options through: {wanted.name} has none")
+            if restart:
+                made.create()
+        except (libvirt.libvirtError, HypervisorError):
+            _put_back(connect, before, start=restart)
+            raise
 
 
 def _put_back(connect: libvirt.virConnect, text: str, *, start: bool) -> None:
@@ -232,34 +253,71 @@ def lead_out(root: etree._Element, device: str, *, is_bridge: bool) -> None:
         etree.SubElement(forward, "interface", dev=device)
 
 
-def set_dhcp(root: etree._Element, address: IPv4Address, subnet: IPv4Network, dhcp: Dhcp) -> None:
-    """Give the host an address in the network, and hand out a range of addresses."""
-    old = _ipv4(root)
-    if old is not None:
-        root.remove(old)
-    ip = etree.SubElement(root, "ip", address=str(address), netmask=str(subnet.netmask))
-    _range(etree.SubElement(ip, "dhcp"), dhcp, "range")
-    _own_child(root, "range", None)
+def set_dhcp(
+    root: etree._Element, address: IPv4Address, subnet: IPv4Network, first: IPv4Address, last: IPv4Address
+) -> None:
+    """Give the host an address in the network, and hand out one range; all else that is said of both stays.
 
-
-def switch_dhcp(root: etree._Element, dhcp: Dhcp | None) -> None:
-    """Hand out that range; None: nothing any more, and remember what it was."""
+    Raises:
+        Unsupported: An address is reserved that the network would not have any more.
+    """
     ip = _ipv4(root)
     if ip is None:
-        raise BadXml("a network without an IPv4 address hands none out")
-    was = _dhcp(ip.find("dhcp/range"))
-    for child in ip.findall("dhcp"):
-        ip.remove(child)
-    _own_child(root, "range", None)
-    if dhcp is not None:
-        _range(etree.SubElement(ip, "dhcp"), dhcp, "range")
-    elif was is not None:
-        _range(own(root), was, f"{{{NETWORK_NS}}}range")
+        ip = etree.SubElement(root, "ip")
+    ip.attrib.pop("prefix", None)
+    ip.set("address", str(address))
+    ip.set("netmask", str(subnet.netmask))
+    if _server(root) is None:
+        enable_dhcp(root)
+    dhcp = ip.find("dhcp")
+    assert dhcp is not None
+    reserved = [str(host.get("ip")) for host in dhcp.iterchildren("host") if host.get("ip")]
+    outside = [text for text in reserved if IPv4Address(text) not in subnet]
+    if outside:
+        text = f"network {root.findtext('name')} reserves {', '.join(outside)}, which {subnet} does not have"
+        raise Unsupported(f"{text}: virsh net-update NETWORK delete ip-dhcp-host takes a reservation out")
+    old = dhcp.findall("range")
+    element = etree.Element("range", start=str(first), end=str(last))
+    if old:
+        element.extend(old[0].findall("lease"))
+    for each in old:
+        dhcp.remove(each)
+    dhcp.insert(0, element)
 
 
-def set_options(root: etree._Element, options: dict[int, str]) -> None:
-    """Set DHCP options by number; "" takes one out."""
-    now = dict(_options(root)) | options
+def set_lease(root: etree._Element, seconds: int) -> None:
+    """Lease the addresses of every range for so long, whether they are handed out now or not."""
+    server = _server(root)
+    if server is None:
+        server = root.find(f"metadata/{_OWN}/{_PARKED}")
+    assert server is not None
+    for each in server.iterchildren("range"):
+        for lease in each.findall("lease"):
+            each.remove(lease)
+        etree.SubElement(each, "lease", expiry=str(seconds), unit="seconds")
+
+
+def disable_dhcp(root: etree._Element) -> None:
+    """Hand out no addresses any more, and keep what would be: ranges, reservations, and what else is said there."""
+    ip, server = _ipv4(root), _server(root)
+    if ip is None or server is None:
+        return
+    ip.remove(server)
+    etree.SubElement(own(root), _PARKED).extend(list(server))
+
+
+def enable_dhcp(root: etree._Element) -> None:
+    """Hand out again what was kept when that was switched off."""
+    ip = _ipv4(root)
+    assert ip is not None
+    parked = root.find(f"metadata/{_OWN}/{_PARKED}")
+    etree.SubElement(ip, "dhcp").extend([] if parked is None else list(parked))
+    _own_child(root, "dhcp", None)
+
+
+def set_options(root: etree._Element, options: Mapping[int, str | None]) -> None:
+    """Set DHCP options by number; None takes one out, "" keeps dnsmasq from sending its own."""
+    now = {**dict(_options(root)), **options}
     others = [
         option.get("value", "")
         for option in root.findall(f"{_OPTIONS}/{{*}}option")
@@ -267,7 +325,9 @@ def set_options(root: etree._Element, options: dict[int, str]) -> None:
     ]
     for child in root.findall(_OPTIONS):
         root.remove(child)
-    values = others + [f"{_PREFIX}{number},{value}" for number, value in sorted(now.items()) if value]
+    values = others + [
+        f"{_PREFIX}{number}{value and ','}{value}" for number, value in sorted(now.items()) if value is not None
+    ]
     if values:
         parent = etree.SubElement(root, _OPTIONS, nsmap={"dnsmasq": _DNSMASQ})
         for value in values:
@@ -310,6 +370,7 @@ _HARMLESS = re.compile(
 
 def _check_harmless(root: etree._Element) -> None:
     pending = [(child, "") for child in root.iterchildren("*")]
+    pending += [(child, "ip/dhcp/") for child in root.iterfind(f"metadata/{_OWN}/{_PARKED}/*")]
     while pending:
         element, above = pending.pop()
         path = f"{above}{element.tag!s}"
@@ -328,21 +389,22 @@ def _ipv4(root: etree._Element) -> etree._Element | None:
     return next((ip for ip in root.findall("ip") if ip.get("family", "ipv4") == "ipv4"), None)
 
 
-def _dhcp(found: etree._Element | None) -> Dhcp | None:
+def _server(root: etree._Element) -> etree._Element | None:
+    """What is handed out now."""
+    ip = _ipv4(root)
+    return None if ip is None else ip.find("dhcp")
+
+
+def _dhcp(server: etree._Element | None) -> Dhcp | None:
+    """The first range of what is handed out, or would be."""
+    found = None if server is None else server.find("range")
     if found is None:
         return None
-    lease = found.find("{*}lease")
+    lease = found.find("lease")
     seconds = DEFAULT_LEASE
     if lease is not None:
         seconds = int(lease.get("expiry", "0")) * _UNITS[lease.get("unit", "minutes")]
     return Dhcp(IPv4Address(found.get("start", "")), IPv4Address(found.get("end", "")), seconds)
-
-
-def _range(parent: etree._Element, dhcp: Dhcp, tag: str) -> None:
-    element = etree.SubElement(parent, tag, start=str(dhcp.first), end=str(dhcp.last))
-    if dhcp.lease != DEFAULT_LEASE:
-        lease = f"{{{NETWORK_NS}}}lease" if tag.startswith("{") else "lease"
-        etree.SubElement(element, lease, expiry=str(dhcp.lease), unit="seconds")
 
 
 def _own_child(root: etree._Element, tag: str, text: str | None) -> None:

@@ -34,13 +34,18 @@ class Port:
 
 def ports(domain: libvirt.virDomain, kind: Kind, least: int) -> list[Port]:
     """The ports of the running machine, or of the definition of one that is off; at least so many."""
-    found = dict(_numbered(parse_element(domain.XMLDesc()), kind))
+    return ports_of(parse_element(domain.XMLDesc()), kind, least)
+
+
+def ports_of(root: etree._Element, kind: Kind, least: int = 0) -> list[Port]:
+    """The ports of a domain XML by their numbers; at least so many."""
+    found = dict(_numbered(root, kind))
     numbers = range(max(least, *(number + 1 for number in found), 0))
     return [_port(number, found.get(number)) for number in numbers]
 
 
 def configure(domain: libvirt.virDomain, kind: Kind, number: int, backend: str, path: str) -> None:
-    """Let a port of the definition lead elsewhere; a port that there is not is made.
+    """Let a port of the definition lead elsewhere; what else is said of it stays. One that is not there is made.
 
     Args:
         domain: The machine, on a connection that may write.
@@ -54,28 +59,40 @@ def configure(domain: libvirt.virDomain, kind: Kind, number: int, backend: str, 
         devices = root.find("devices")
         assert devices is not None
         element = dict(_numbered(root, kind)).get(number)
-        target = None if element is None else element.find("target")
-        if element is not None:
-            devices.remove(element)
-        if kind == "serial" and number == 0:
+        if kind == "serial":
             # The first <console> is the first serial port once more: libvirt makes it anew.
             for console in devices.findall("console"):
                 own = console.find("target")
                 if own is None or own.get("type", "serial") == "serial":
                     devices.remove(console)
         if not backend:
+            if element is not None:
+                devices.remove(element)
             return
-        made = etree.SubElement(devices, kind, type=backend)
+        if element is None:
+            element = _made(root, devices, kind, number)
+        element.set("type", backend)
+        for child in element.findall("source") + element.findall("protocol"):
+            element.remove(child)
         if path:
-            source = etree.SubElement(made, "source", path=path)
+            source = etree.Element("source", path=path)
             if backend == "unix":
                 source.set("mode", "bind")
-        if target is not None:
-            made.append(target)
-        else:
-            etree.SubElement(made, "target", port=str(number))
+            element.insert(0, source)
 
     redefine(domain, change)
+
+
+def _made(root: etree._Element, devices: etree._Element, kind: Kind, number: int) -> etree._Element:
+    """A new port, in front of those that come after it: libvirt's first is the first in the XML."""
+    made = etree.Element(kind)
+    etree.SubElement(made, "target", port=str(number))
+    after = next((element for other, element in _numbered(root, kind) if other > number), None)
+    if after is None:
+        devices.append(made)
+    else:
+        after.addprevious(made)
+    return made
 
 
 def _numbered(root: etree._Element, kind: Kind) -> list[tuple[int, etree._Element]]:

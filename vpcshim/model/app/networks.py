@@ -237,7 +237,7 @@ class Networks(ModelObject):
             if keep and own is None:
                 text = f"network {name} has no .vnc file, and unregistering it would lose it"
                 raise Unsupported(f"{text}: DeleteVirtualNetwork removes it for good")
-            check_unused(connect, name, "its removal")
+            check_unused(connect, found, "its removal would cut them off", saved=True)
             if own is not None and keep:
                 with hostfiles.told(f"network {name} cannot be unregistered, its file {own} is not written"):
                     hostfiles.replace(own, networks.text_of(found).encode(), mode=0o644)
@@ -245,9 +245,8 @@ class Networks(ModelObject):
             if found.isActive():
                 found.destroy()
             found.undefine()
-            for domain in connect.listAllDomains():
-                if any(card.type == "network" and card.source == name for card in interfaces.cards(domain)):
-                    interfaces.disown(domain, name, privileged=privileged)
+            for domain in interfaces.defined_in(connect, name):
+                interfaces.disown(domain, name, privileged=privileged)
             return file
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import libvirt
+
+from vpcshim.com.errors import Failure
+from vpcshim.com.hresult import HRESULT
 from vpcshim.model.base import MachineObject
-from vpcshim.model.machine.state import Stateful
+from vpcshim.model.hresults import runs
+from vpcshim.model.machine.state import Stateful, is_saved
 
 
 class DeviceObject(Stateful):
@@ -17,6 +22,22 @@ class DeviceObject(Stateful):
     def __eq__(self, other: object) -> bool:
         same = super().__eq__(other)
         return same if same is NotImplemented else same and self._device == getattr(other, "_device", None)
+
+    def _refuse_saved(self, domain: libvirt.virDomain, restored: str) -> None:
+        """Refuse what a saved machine would not be restored with.
+
+        Args:
+            domain: The machine.
+            restored: How it is restored, for the message.
+
+        Raises:
+            Failure: DISP_E_EXCEPTION.
+        """
+        if not runs(domain) and is_saved(domain):
+            text = (
+                f"{domain.name()} is saved, and is restored {restored}: start it first, or discard its saved state"
+            )
+            raise Failure(HRESULT.DISP_E_EXCEPTION, text)
 
     # The device's own name may change (a MAC address): only the machine's never does.
     __hash__ = Stateful.__hash__

@@ -7,7 +7,6 @@ the lease times that a client is told RFC 2131.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import Any, Protocol
@@ -57,7 +56,8 @@ class DHCPVirtualNetworkServer(
     ) -> None:
         """Set the network's addresses: the range that is handed out, and the host's own, which serves it.
 
-        The first 15 addresses of a network are reserved; the server's is one of them.
+        The first 15 addresses of a network are reserved; the server's is one of them. Addresses that are reserved
+        for guests (`<host>`) stay so; refused where the network would not have them any more.
         """
         subnet = _subnet(network, networkMask)
         first = _address(startingIPAddress, HRESULT.VM_E_INVALID_STARTING_ADDRESS)
@@ -74,10 +74,7 @@ class DHCPVirtualNetworkServer(
         if not subnet.network_address < server < first:
             text = f"the server's address lies between {subnet.network_address} and {first}"
             raise Failure(HRESULT.VM_E_INVALID_IP_ADDRESS, f"{text}, and {server} does not")
-        now = self._read()
-        lease = (now.dhcp or now.parked or Dhcp(first, last)).lease
-        dhcp = Dhcp(first, last, lease)
-        self._change(lambda root: networks.set_dhcp(root, server, subnet, dhcp), "another DHCP range")
+        self._change(lambda root: networks.set_dhcp(root, server, subnet, first, last), "another DHCP range")
 
     @method(
         vs=0x60020001,
@@ -103,30 +100,28 @@ class DHCPVirtualNetworkServer(
         if leaseTime < _SHORTEST_LEASE:
             text = f"libvirt leases an address for {_SHORTEST_LEASE} seconds at least, not for {leaseTime}"
             raise Failure(HRESULT.E_INVALIDARG, text)
-        dhcp = replace(self._dhcp(), lease=int(leaseTime))
-        enabled = self._read().dhcp is not None
+        self._dhcp()  # refused before there is one
+        times = {RENEWAL: str(int(leaseRenewalTime)), REBINDING: str(int(leaseRebindingTime))}
 
         def change(root: Any) -> None:
-            networks.switch_dhcp(root, dhcp)
-            if not enabled:
-                networks.switch_dhcp(root, None)
-            times = {RENEWAL: str(int(leaseRenewalTime)), REBINDING: str(int(leaseRebindingTime))}
+            networks.set_lease(root, int(leaseTime))
             networks.set_options(root, times)
 
         self._change(change, "other lease times")
 
     @propget(vs=0x60020002, vt=VT.BOOL)
     def IsEnabled(self) -> bool:
-        """Whether addresses are handed out. What they are is kept while it is False."""
-        return self._read().dhcp is not None
+        """Whether addresses are handed out. What they are, reservations included, is kept while it is False."""
+        return self._read().enabled
 
     @IsEnabled.write
     def _put_IsEnabled(self, enabled: bool) -> None:
         network = self._read()
-        if enabled == (network.dhcp is not None):
+        if enabled == network.enabled:
             return
-        dhcp = self._dhcp() if enabled else None
-        self._change(lambda root: networks.switch_dhcp(root, dhcp), "switching DHCP on or off")
+        if enabled and not network.parked:
+            raise _no_range(network)
+        self._change(networks.enable_dhcp if enabled else networks.disable_dhcp, "switching DHCP on or off")
 
     @propget(vs=0x60020004, vt=VT.BSTR)
     def Network(self) -> str:
@@ -173,7 +168,8 @@ class DHCPVirtualNetworkServer(
     def DefaultGatewayAddress(self) -> str:
         """The gateway that guests are told; "" for none.
 
-        Unless it was set, libvirt tells the host's own address where the network leads out, and none elsewhere.
+        Unless it was set, libvirt tells the host's own address where the network leads out, and none elsewhere;
+        setting it to "" tells guests of none.
         """
         network = self._read()
         if ROUTER in network.options:
@@ -182,13 +178,15 @@ class DHCPVirtualNetworkServer(
 
     @DefaultGatewayAddress.write
     def _put_DefaultGatewayAddress(self, address: str) -> None:
-        # An option without a value tells dnsmasq not to send its own.
         text = str(_address(address, HRESULT.VM_E_INVALID_IP_ADDRESS)) if address.strip() else ""
         self._set(ROUTER, text, "another gateway")
 
     @propget(vs=0x6002000E, vt=VT.BSTR, fails=(HRESULT.E_INVALIDARG, HRESULT.VM_E_INVALID_IP_ADDRESS))
     def DNSServers(self) -> str:
-        """The name servers that guests are told, separated by commas; the host's own address unless set."""
+        """The name servers that guests are told, separated by commas; the host's own address unless set.
+
+        "" for none: setting it tells guests of none.
+        """
         network = self._read()
         if DNS in network.options:
             return network.options[DNS]
@@ -205,9 +203,9 @@ class DHCPVirtualNetworkServer(
 
     @WINSServers.write
     def _put_WINSServers(self, addresses: str) -> None:
-        self._set(WINS, _addresses(addresses), "other WINS servers")
+        self._set(WINS, _addresses(addresses) or None, "other WINS servers")
 
-    def _set(self, option: int, text: str, what: str) -> None:
+    def _set(self, option: int, text: str | None, what: str) -> None:
         self._change(lambda root: networks.set_options(root, {option: text}), what)
 
     def _time(self, option: int, share: Decimal) -> Decimal:
@@ -222,10 +220,13 @@ class DHCPVirtualNetworkServer(
 
     def _dhcp(self) -> Dhcp:
         network = self._read()
-        found = network.dhcp or network.parked
-        if found is None:
-            raise Unknowable(f"network {network.name} has no DHCP range yet: call ConfigureDHCPServer")
-        return found
+        if network.dhcp is None:
+            raise _no_range(network)
+        return network.dhcp
+
+
+def _no_range(network: Network) -> Unknowable:
+    return Unknowable(f"network {network.name} has no DHCP range yet: call ConfigureDHCPServer")
 
 
 def _address(text: str, wrong: HRESULT) -> IPv4Address:

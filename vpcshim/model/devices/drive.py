@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from stat import S_ISBLK
 
-import libvirt
-
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.hypervisor import disks
 from vpcshim.hypervisor.disks import Devices, Drive, Medium, Place
 from vpcshim.model import buses, images
 from vpcshim.model.devices.base import DeviceObject
-from vpcshim.model.hresults import runs
-from vpcshim.model.machine.state import Stateful, is_saved
+from vpcshim.model.machine.state import Stateful
+
+_HELD = "with what its drives held"
 
 
 class DriveObject(DeviceObject):
@@ -83,7 +82,7 @@ class MediaDrive(DriveObject):
         with self._domain(write=True) as domain:
             devices = disks.read(domain)
             drive = self._found(devices)
-            self._refuse_saved(domain, drive)
+            self._refuse_saved(domain, _HELD)
             if drive.medium is not None:
                 text = (
                     f"the {self._WORD} {drive.target} of {devices.name} holds {drive.medium.path}: release it first"
@@ -104,19 +103,9 @@ class MediaDrive(DriveObject):
             if drive.medium is None:
                 raise Failure(empty, f"the {self._WORD} {drive.target} of {devices.name} is empty")
             self._check_kind(drive, host_drive)
-            self._refuse_saved(domain, drive)
+            self._refuse_saved(domain, _HELD)
             disks.insert(domain, drive.target, None)
         self._server.changed(self._uuid)
-
-    def _refuse_saved(self, domain: libvirt.virDomain, drive: Drive) -> None:
-        """Refuse to change a medium of a saved machine, which is restored with what it held.
-
-        Raises:
-            Failure: DISP_E_EXCEPTION.
-        """
-        if not runs(domain) and is_saved(domain):
-            text = f"{domain.name()} is saved, and is restored with what its drives held: start it first"
-            raise Failure(HRESULT.DISP_E_EXCEPTION, f"{text}, or discard its saved state ({drive.target})")
 
     def _check_kind(self, drive: Drive, host_drive: bool) -> None:
         held = drive.medium

@@ -50,7 +50,9 @@ class FloppyDrive(
     def ImageFile(self) -> str:
         """The full path of the image; "" when the drive holds none."""
         medium = self._medium()
-        return "" if medium is None or medium.kind == "block" else self._paths.to_script(medium.path)
+        if medium is None or medium.kind == "block":
+            return ""
+        return self._paths.to_script(medium.path) if medium.is_local else medium.path
 
     @propget(vs=0x60020005, vpc=0x60020005, vt=VT.BSTR, fails=_UNKNOWN)
     def HostDriveLetter(self) -> str:

@@ -347,7 +347,11 @@ class VirtualPCGuestOS(GuestOSObject, interface="IVMGuestOS", vpc="{99FEA0DB-488
         """Which suites of Windows are installed."""
         return ""
 
-    @propget(vpc=0x60020019, vt=VT.BSTR, unavailable=_NOT_IN_WINDOWS_TERMS)
+    @propget(
+        vpc=0x60020019,
+        vt=VT.BSTR,
+        unavailable="QEMU's guest agent tells a server of Windows from a workstation, not from a domain controller",
+    )
     def ProductType(self) -> str:
         """Whether it is a workstation, a server or a domain controller."""
         return ""

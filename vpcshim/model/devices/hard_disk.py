@@ -310,6 +310,7 @@ class HardDisk(
         parent = self._parent()
         assert parent is not None
         parent._check_parent_there()
+        self._check_beneath(form)
         parent._refuse_read_only()
         parent._refuse_in_use(beneath=True)
         self._refuse_in_use()
@@ -339,6 +340,15 @@ class HardDisk(
         """
         self._check_there()
         return self._form or images.format_of(self._path)
+
+    def _check_beneath(self, form: str) -> None:
+        """Refuse an image from elsewhere that lies over any file; one of a machine's was given it by somebody here.
+
+        Raises:
+            Failure: VM_E_INVALID_HD_FILE.
+        """
+        if self._form is None and form != images.VHD:
+            images.check_whole(self._path, form)
 
     def _usable(self) -> tuple[Path, str]:
         """The path and the format of an image that QEMU can use.
@@ -415,6 +425,7 @@ class HardDisk(
         kind = images.kind_of(host, VMHardDiskType(wanted))
         for beneath in _chain(self)[1:]:
             beneath._check_parent_there()
+        self._check_beneath(form)
         self._refuse_in_use(to_read=True)
         target = images.new_file(self, path)
         images.check_room(target.parent)

@@ -154,15 +154,11 @@ class HostInfo(
         with self._facts() as facts:
             return facts.kernel_numbers()[1]
 
-    @propget(
-        vs=0x60020013,
-        vpc=0x60020013,
-        vt=VT.BSTR,
-        unavailable="the hosts that libvirt runs on have no service packs",
-    )
+    @propget(vs=0x60020013, vpc=0x60020013, vt=VT.BSTR)
     def OSServicePackString(self) -> str:
-        """The service pack of the host's operating system."""
-        return ""
+        """The service pack of the host's operating system (`SP5` of SLES); "" for none (of this machine only)."""
+        with self._facts() as facts:
+            return facts.service_pack()
 
     @propget(vs=0x60020014, vpc=0x60020014, vt=_ARRAY, elements=VT.BSTR)
     def NetworkAdapters(self) -> tuple[str, ...]:

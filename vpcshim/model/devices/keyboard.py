@@ -4,14 +4,19 @@ libvirt presses a set of keys together and lets all of them go again. So a key t
 kept here and pressed along with every key that is typed until it is released; one that is released without that is
 pressed and let go then.
 
+QEMU plays the keys one after another while the calls come back at once, and forgets those that its queue has no
+room for. So a long text is typed no faster than the machine takes it.
+
 Sources: the IVMKeyboard and "Key Sequences" pages of both references; virDomainSendKey.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import libvirt
 
@@ -19,6 +24,7 @@ from vpcshim.com.declare import method, propget
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
+from vpcshim.hypervisor import forks
 from vpcshim.model.devices.base import DeviceObject
 from vpcshim.model.devices.keys import code_of, typed
 from vpcshim.model.server import Server
@@ -26,14 +32,36 @@ from vpcshim.model.server import Server
 _INVALID = (HRESULT.E_INVALIDARG,)
 _MODIFIERS = ("DOWN", "UP", "HOLD")
 _HELD_FOR = 30  # milliseconds; long enough for a guest's keyboard driver, short enough for a text
+# How long QEMU takes for a step (a key down, or up), in seconds: its timers are late on a busy host. And for how
+# many seconds steps may wait there: its queue holds about 340 of them.
+_STEP = 1.5 * _HELD_FOR / 1000
+_AHEAD = 5.0
 _MOST = 16  # VIR_DOMAIN_SEND_KEY_MAX_KEYS, which the binding does not name
 _NOT_EXCLUSIVE = "libvirt has no exclusive input: whoever may send keys to a domain or has its console types"
 
 Held = dict[int, bool]  # the keys that are held, and whether another was typed with them meanwhile
 
+
+@dataclass
+class _Typing:
+    """What this process types into one run of a machine.
+
+    Attributes:
+        run: The domain's id in that run.
+        held: The keys that are held.
+        done: When the machine has taken all that was sent (time.monotonic).
+        turn: Held by whoever types, so that no other's keys come in between.
+    """
+
+    run: int
+    held: Held = field(default_factory=dict)
+    done: float = 0.0
+    turn: threading.Lock = field(default_factory=forks.lock)
+
+
 # By server and machine, of its present run alone: a machine that starts has no keys held.
-_held: weakref.WeakKeyDictionary[Server, dict[str, tuple[int, Held]]] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+_typing: weakref.WeakKeyDictionary[Server, dict[str, _Typing]] = weakref.WeakKeyDictionary()
+_lock = forks.lock()
 
 
 class Keyboard(
@@ -63,21 +91,25 @@ class Keyboard(
     def IsPressed(self, key: str) -> bool:
         """Whether a key is held by this process; libvirt tells nothing of keys held at a console."""
         code = _known(key)
-        with self._running("asked for its keys") as (domain, _), _lock:
-            return code in self._holding(domain)
+        with self._running("asked for its keys") as (domain, _):
+            return code in self._typing_into(domain).held
 
     @method(vs=0x60020004, vpc=0x60020004, params=(VT.BSTR,), fails=_INVALID)
     def TypeAsciiText(self, text: str) -> None:
-        """Type a text as on a US keyboard; E_INVALIDARG for a character that it does not have."""
+        """Type a text as on a US keyboard; E_INVALIDARG for a character that it does not have.
+
+        The call ends when the machine has taken all but the last seconds of it: about 11 characters a second.
+        """
         chords = [(character, typed(character)) for character in text.replace("\r\n", "\n")]
         wrong = sorted({character for character, keys in chords if keys is None})
         if wrong or not text:
             what = f"it cannot type {' '.join(map(repr, wrong))}" if wrong else "there is no text"
             raise Failure(HRESULT.E_INVALIDARG, f"the keyboard is a US one: {what}")
-        with self._running("typed into") as (domain, _), _lock:
-            held = self._holding(domain)
-            for _, keys in chords:
-                self._send(domain, held, keys or ())
+        with self._running("typed into") as (domain, _):
+            typing = self._typing_into(domain)
+            with typing.turn:
+                for _, keys in chords:
+                    _send(domain, typing, keys or ())
 
     @method(vs=0x60020005, vpc=0x60020005, params=(VT.BSTR,), fails=_INVALID)
     def TypeKeySequence(self, keySequence: str) -> None:
@@ -99,32 +131,38 @@ class Keyboard(
     def _put_HasExclusiveAccess(self, exclusive: bool) -> None:
         """Keep others from typing."""
 
-    def _holding(self, domain: libvirt.virDomain) -> Held:
-        machines, run = _held.setdefault(self._server, {}), domain.ID()
-        if machines.get(self._uuid, (None,))[0] != run:
-            machines[self._uuid] = (run, {})
-        return machines[self._uuid][1]
+    def _typing_into(self, domain: libvirt.virDomain) -> _Typing:
+        with _lock:
+            machines, run = _typing.setdefault(self._server, {}), domain.ID()
+            found = machines.get(self._uuid)
+            if found is None or found.run != run:
+                found = machines[self._uuid] = _Typing(run)
+            return found
 
     def _do(self, steps: Iterable[tuple[str, int]]) -> None:
-        with self._running("typed into") as (domain, _), _lock:
-            held = self._holding(domain)
-            for modifier, key in steps:
-                if modifier in ("DOWN", "HOLD"):
-                    held.setdefault(key, False)
-                elif modifier == "UP" and key in held:
-                    if not held.pop(key):
-                        self._send(domain, held, (key,))
-                elif modifier == "":
-                    self._send(domain, held, (key,))
+        with self._running("typed into") as (domain, _):
+            typing = self._typing_into(domain)
+            with typing.turn:
+                for modifier, key in steps:
+                    if modifier in ("DOWN", "HOLD"):
+                        typing.held.setdefault(key, False)
+                    elif modifier == "UP" and key in typing.held:
+                        if not typing.held.pop(key):
+                            _send(domain, typing, (key,))
+                    elif modifier == "":
+                        _send(domain, typing, (key,))
 
-    def _send(self, domain: libvirt.virDomain, held: Held, keys: tuple[int, ...]) -> None:
-        together = list(dict.fromkeys((*held, *keys)))
-        if len(together) > _MOST:
-            text = f"libvirt presses {_MOST} keys together at most, not {len(together)}: release some first"
-            raise Failure(HRESULT.E_INVALIDARG, text)
-        domain.sendKey(libvirt.VIR_KEYCODE_SET_LINUX, _HELD_FOR, together, len(together), 0)
-        for key in held:
-            held[key] = True
+
+def _send(domain: libvirt.virDomain, typing: _Typing, keys: tuple[int, ...]) -> None:
+    together = list(dict.fromkeys((*typing.held, *keys)))
+    if len(together) > _MOST:
+        text = f"libvirt presses {_MOST} keys together at most, not {len(together)}: release some first"
+        raise Failure(HRESULT.E_INVALIDARG, text)
+    time.sleep(max(0.0, typing.done - time.monotonic() - _AHEAD))
+    domain.sendKey(libvirt.VIR_KEYCODE_SET_LINUX, _HELD_FOR, together, len(together), 0)
+    typing.done = max(typing.done, time.monotonic()) + 2 * len(together) * _STEP
+    for key in typing.held:
+        typing.held[key] = True
 
 
 def _known(name: str) -> int:

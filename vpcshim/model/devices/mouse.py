@@ -26,37 +26,24 @@ class Mouse(
     interface="IVMMouse",
     vs="{D68F0073-E35B-4574-8266-49A4A067ADF8}",
     vpc="{AC903F6D-6346-4F29-8875-5D511A13895E}",
+    unavailable=_NO_MOUSE,
 ):
     """The mouse of a running machine."""
 
-    @method(
-        vs=0x60020000,
-        vpc=0x60020000,
-        vt=VT.BOOL,
-        params=(VT.I4,),
-        fails=(*_BUTTON, *_OFF),
-        unavailable=_NO_MOUSE,
-    )
+    @method(vs=0x60020000, vpc=0x60020000, vt=VT.BOOL, params=(VT.I4,), fails=(*_BUTTON, *_OFF))
     def GetButton(self, buttonIndex: int) -> bool:
         """Whether a button is held."""
         return False
 
-    @method(
-        vs=0x60020001,
-        vpc=0x60020001,
-        params=(VT.I4, VT.BOOL),
-        fails=_BUTTON,
-        vpc_fails=_OFF,
-        unavailable=_NO_MOUSE,
-    )
+    @method(vs=0x60020001, vpc=0x60020001, params=(VT.I4, VT.BOOL), fails=_BUTTON, vpc_fails=_OFF)
     def SetButton(self, buttonIndex: int, down: bool) -> None:
         """Hold or release a button."""
 
-    @method(vs=0x60020002, vpc=0x60020002, params=(VT.I4,), fails=_BUTTON, vpc_fails=_OFF, unavailable=_NO_MOUSE)
+    @method(vs=0x60020002, vpc=0x60020002, params=(VT.I4,), fails=_BUTTON, vpc_fails=_OFF)
     def Click(self, buttonIndex: int) -> None:
         """Click a button."""
 
-    @propget(vs=0x60020003, vpc=0x60020003, vt=VT.I4, fails=_PLACE, vpc_fails=_OFF, unavailable=_NO_MOUSE)
+    @propget(vs=0x60020003, vpc=0x60020003, vt=VT.I4, fails=_PLACE, vpc_fails=_OFF)
     def HorizontalPosition(self) -> int:
         """Where the pointer is, in pixels from the left."""
         return 0
@@ -65,7 +52,7 @@ class Mouse(
     def _put_HorizontalPosition(self, position: int) -> None:
         """Move the pointer."""
 
-    @propget(vs=0x60020005, vpc=0x60020005, vt=VT.I4, fails=_PLACE, vpc_fails=_OFF, unavailable=_NO_MOUSE)
+    @propget(vs=0x60020005, vpc=0x60020005, vt=VT.I4, fails=_PLACE, vpc_fails=_OFF)
     def VerticalPosition(self) -> int:
         """Where the pointer is, in pixels from the top."""
         return 0
@@ -80,12 +67,11 @@ class Mouse(
         vt=VT.I4,
         fails=(*_NOT_ACTIVE, HRESULT.VM_E_USING_ABSOLUTE_COORDINATES),
         vpc_fails=_OFF,
-        unavailable=_NO_MOUSE,
     )
     def ScrollWheelPosition(self, position: int) -> None:
         """Turn the wheel."""
 
-    @propget(vs=0x60020008, vpc=0x60020008, vt=VT.BOOL, fails=_FEATURE, vpc_fails=_OFF, unavailable=_NO_MOUSE)
+    @propget(vs=0x60020008, vpc=0x60020008, vt=VT.BOOL, fails=_FEATURE, vpc_fails=_OFF)
     def UsingAbsoluteCoordinates(self) -> bool:
         """Whether positions are places rather than ways."""
         return False

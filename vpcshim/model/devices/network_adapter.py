@@ -25,6 +25,7 @@ from vpcshim.model.devices.base import DeviceObject
 from vpcshim.model.devices.virtual_network import NetworkObject, network_of
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
+_AS_IT_WAS = "into the networks that its adapters were attached to"
 _MAC = re.compile(r"[0-9a-f]{2}(-[0-9a-f]{2}){5}")
 
 
@@ -52,6 +53,7 @@ class NetworkAdapterObject(DeviceObject):
         if virtualNetwork._server is not self._server:
             raise Failure(HRESULT.E_INVALIDARG, "that virtual network belongs to another server")
         with self._domain(write=True) as domain:
+            self._refuse_saved(domain, _AS_IT_WAS)
             network = virtualNetwork._found_in(domain.connect())
             if network is None:
                 text = "that virtual network is not there any more: list VirtualNetworks again"
@@ -68,6 +70,7 @@ class NetworkAdapterObject(DeviceObject):
     def DetachFromVirtualNetwork(self) -> None:
         """Pull the adapter's plug: the guest sees its link go down, whether it runs now or starts later."""
         with self._domain(write=True) as domain:
+            self._refuse_saved(domain, _AS_IT_WAS)
             interfaces.detach(domain, self._device)
 
     @propget(vs=0x60020004, vpc=0x60020004, vt=VT.DISPATCH, fails=(HRESULT.VM_E_INVALID_VIRTUAL_NETWORK_ID,))

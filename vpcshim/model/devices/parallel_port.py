@@ -14,11 +14,9 @@ from vpcshim.com.declare import method, propget
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
-from vpcshim.hypervisor import ports
-from vpcshim.hypervisor.errors import Unknowable
 from vpcshim.model.base import MachineObject
-from vpcshim.model.devices.base import DeviceObject
 from vpcshim.model.devices.collection import MachineCollection
+from vpcshim.model.devices.port import PortObject
 
 PORTS = 1  # that each machine of the products has
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
@@ -26,8 +24,11 @@ _LPT = re.compile(r"LPT([1-9]):?", re.IGNORECASE)
 _PARPORT = re.compile(r"/dev/parport([0-9])")
 
 
-class ParallelPortObject(DeviceObject):
-    """What both products' parallel ports have in common; a port is known by its number."""
+class ParallelPortObject(PortObject):
+    """What both products' parallel ports have in common."""
+
+    _KIND = "parallel"
+    _LEAST = PORTS
 
     @propget(vs=0x60020001, vpc=0x60020001, vt=VT.BSTR, fails=(HRESULT.E_INVALIDARG, *_UNKNOWN))
     def Name(self) -> str:
@@ -35,12 +36,9 @@ class ParallelPortObject(DeviceObject):
 
         It is set in the definition of a machine that is off.
         """
-        with self._domain() as domain:
-            found = ports.ports(domain, "parallel", PORTS)
-        if self._number >= len(found):
-            raise Unknowable(f"parallel port {self._number + 1} is not there any more")
-        parport = _PARPORT.fullmatch(found[self._number].path)
-        return found[self._number].path if parport is None else f"LPT{int(parport[1]) + 1}"
+        path = self._port().path
+        parport = _PARPORT.fullmatch(path)
+        return path if parport is None else f"LPT{int(parport[1]) + 1}"
 
     @Name.write
     def _put_Name(self, name: str) -> None:
@@ -49,12 +47,7 @@ class ParallelPortObject(DeviceObject):
         if path and not path.startswith("/dev/"):
             text = f'a parallel port is LPT1, a device as /dev/parport0, or "" for none, not {name!r}'
             raise Failure(HRESULT.E_INVALIDARG, text)
-        with self._turned_off("another parallel port") as (domain, _):
-            ports.configure(domain, "parallel", self._number, "dev" if path else "", path)
-
-    @property
-    def _number(self) -> int:
-        return int(self._device)
+        self._configure("dev" if path else "", path)
 
 
 class VirtualServerParallelPort(
@@ -65,8 +58,7 @@ class VirtualServerParallelPort(
     @propget(vs=0x60020000, vt=VT.I4)
     def _ID(self) -> int:
         """Which of the machine's parallel ports it is, from 0."""
-        with self._domain():
-            return self._number
+        return self._place()
 
 
 class VirtualPCParallelPort(
@@ -77,8 +69,7 @@ class VirtualPCParallelPort(
     @method(vpc=0x60020000, vt=VT.I4, fails=_UNKNOWN, reads=True)
     def _ID(self) -> int:
         """Which of the machine's parallel ports it is, from 0."""
-        with self._domain():
-            return self._number
+        return self._place()
 
 
 class ParallelPortCollection(
@@ -98,6 +89,4 @@ class ParallelPortCollection(
     def _items_(self) -> Sequence[ParallelPortObject]:
         first = VirtualServerParallelPort
         kind = first if self._product_ in first._iids_ else VirtualPCParallelPort
-        with self._domain() as domain:
-            count = len(ports.ports(domain, "parallel", PORTS))
-        return [kind(self, str(number)) for number in range(count)]
+        return [kind(self, number) for number in kind._numbers(self)]

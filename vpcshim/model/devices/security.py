@@ -7,8 +7,7 @@ Sources: the IVMSecurity and IVMAccessRights pages of Virtual Server's reference
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from vpcshim.com.collection import Collection
 from vpcshim.com.declare import method, propget
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import ComObject
@@ -19,10 +18,15 @@ from vpcshim.model.reasons import NO_ACCESS_LISTS
 _INVALID = (HRESULT.E_INVALIDARG,)
 
 
-class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-48FD-B42F-EA82905BDB88}"):
+class AccessRights(
+    ModelObject,
+    interface="IVMAccessRights",
+    vs="{D666F369-10CE-48FD-B42F-EA82905BDB88}",
+    unavailable=NO_ACCESS_LISTS,
+):
     """The rights of one user or group."""
 
-    @propget(vs=0x60020000, vt=VT.BSTR, fails=_INVALID, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x60020000, vt=VT.BSTR, fails=_INVALID)
     def Name(self) -> str:
         """Whose rights they are."""
         return ""
@@ -31,7 +35,7 @@ class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-
     def _put_Name(self, value: str) -> None:
         """Set it."""
 
-    @propget(vs=0x60020002, vt=VT.BSTR, fails=_INVALID, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x60020002, vt=VT.BSTR, fails=_INVALID)
     def Sid(self) -> str:
         """The same as a security identifier of Windows."""
         return ""
@@ -40,7 +44,7 @@ class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-
     def _put_Sid(self, value: str) -> None:
         """Set it."""
 
-    @propget(vs=0x60020004, vt=VT.I4, fails=_INVALID, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x60020004, vt=VT.I4, fails=_INVALID)
     def Type(self) -> int:
         """Whether the rights are given or denied (VMAccessRightsType)."""
         return 0
@@ -49,7 +53,7 @@ class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-
     def _put_Type(self, value: int) -> None:
         """Set it."""
 
-    @propget(vs=0x60020006, vt=VT.UI1, fails=_INVALID, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x60020006, vt=VT.UI1, fails=_INVALID)
     def Flags(self) -> int:
         """How the rights are inherited."""
         return 0
@@ -58,7 +62,7 @@ class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-
     def _put_Flags(self, value: int) -> None:
         """Set it."""
 
-    @propget(vs=0x60020008, vt=VT.BOOL, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x60020008, vt=VT.BOOL)
     def WriteAccess(self) -> bool:
         """Whether it may be changed."""
         return False
@@ -67,7 +71,7 @@ class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-
     def _put_WriteAccess(self, value: bool) -> None:
         """Set it."""
 
-    @propget(vs=0x6002000A, vt=VT.BOOL, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x6002000A, vt=VT.BOOL)
     def ReadAccess(self) -> bool:
         """Whether it may be seen."""
         return False
@@ -76,7 +80,7 @@ class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-
     def _put_ReadAccess(self, value: bool) -> None:
         """Set it."""
 
-    @propget(vs=0x6002000C, vt=VT.BOOL, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x6002000C, vt=VT.BOOL)
     def ExecuteAccess(self) -> bool:
         """Whether it may be run."""
         return False
@@ -85,7 +89,7 @@ class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-
     def _put_ExecuteAccess(self, value: bool) -> None:
         """Set it."""
 
-    @propget(vs=0x6002000E, vt=VT.BOOL, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x6002000E, vt=VT.BOOL)
     def DeleteAccess(self) -> bool:
         """Whether it may be removed."""
         return False
@@ -94,7 +98,7 @@ class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-
     def _put_DeleteAccess(self, value: bool) -> None:
         """Set it."""
 
-    @propget(vs=0x60020010, vt=VT.BOOL, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x60020010, vt=VT.BOOL)
     def ReadPermissions(self) -> bool:
         """Whether the rights may be seen."""
         return False
@@ -103,7 +107,7 @@ class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-
     def _put_ReadPermissions(self, value: bool) -> None:
         """Set it."""
 
-    @propget(vs=0x60020012, vt=VT.BOOL, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x60020012, vt=VT.BOOL)
     def ChangePermissions(self) -> bool:
         """Whether the rights may be changed."""
         return False
@@ -112,7 +116,7 @@ class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-
     def _put_ChangePermissions(self, value: bool) -> None:
         """Set it."""
 
-    @propget(vs=0x60020014, vt=VT.BOOL, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x60020014, vt=VT.BOOL)
     def SpecialAccess(self) -> bool:
         """Whether what is special to it may be done."""
         return False
@@ -121,40 +125,28 @@ class AccessRights(ModelObject, interface="IVMAccessRights", vs="{D666F369-10CE-
     def _put_SpecialAccess(self, value: bool) -> None:
         """Set it."""
 
-    @method(vs=0x60020016, vt=VT.I4, params=(VT.DISPATCH,), unavailable=NO_ACCESS_LISTS)
+    @method(vs=0x60020016, vt=VT.I4, params=(VT.DISPATCH,))
     def _GetAccessMask(self, genericMapping: ComObject | None) -> int:
         """The rights as a mask of Windows, for callers in C."""
         return 0
 
 
 class AccessRightsCollection(
-    ModelObject, interface="IVMAccessRightsCollection", vs="{D15B3C3E-6EA2-4557-9F8C-932C56998372}"
+    Collection[AccessRights],
+    ModelObject,
+    interface="IVMAccessRightsCollection",
+    vs="{D15B3C3E-6EA2-4557-9F8C-932C56998372}",
+    unavailable=NO_ACCESS_LISTS,
 ):
     """The rights of all."""
 
-    @propget(vs=0x60020000, vt=VT.I4, unavailable=NO_ACCESS_LISTS)
-    def Count(self) -> int:
-        """How many there are."""
-        return 0
 
-    @method(
-        kind="property",
-        vs=0,
-        vt=VT.DISPATCH,
-        params=(VT.I4,),
-        fails=(HRESULT.DISP_E_BADINDEX,),
-        unavailable=NO_ACCESS_LISTS,
-    )
-    def Item(self, index: int) -> None:
-        """One of them, counted from 1."""
-
-    @propget(vs=-4, vt=VT.UNKNOWN, unavailable=NO_ACCESS_LISTS)
-    def _NewEnum(self) -> Sequence[AccessRights]:
-        """All of them one by one."""
-        return ()
-
-
-class Security(ModelObject, interface="IVMSecurity", vs="{D996A9A1-5E82-4AA7-83C9-EBE4BFD48CC6}"):
+class Security(
+    ModelObject,
+    interface="IVMSecurity",
+    vs="{D996A9A1-5E82-4AA7-83C9-EBE4BFD48CC6}",
+    unavailable=NO_ACCESS_LISTS,
+):
     """Who may do what with a server, a machine or a network."""
 
     @method(
@@ -162,31 +154,24 @@ class Security(ModelObject, interface="IVMSecurity", vs="{D996A9A1-5E82-4AA7-83C
         vt=VT.DISPATCH,
         params=(VT.BSTR, VT.I4),
         fails=(*_INVALID, HRESULT.VM_E_SECURITY_DUPLICATE_USER),
-        unavailable=NO_ACCESS_LISTS,
     )
     def AddEntry(self, nameOrSid: str, type: int) -> None:
         """Give or deny rights."""
 
-    @method(vs=0x60020001, vt=VT.DISPATCH, params=(VT.BSTR, VT.I4), fails=_INVALID, unavailable=NO_ACCESS_LISTS)
+    @method(vs=0x60020001, vt=VT.DISPATCH, params=(VT.BSTR, VT.I4), fails=_INVALID)
     def FindEntry(self, nameOrSid: str, type: int) -> None:
         """The rights of somebody."""
 
-    @method(vs=0x60020002, params=(VT.DISPATCH,), unavailable=NO_ACCESS_LISTS)
+    @method(vs=0x60020002, params=(VT.DISPATCH,))
     def RemoveEntry(self, entryToDelete: ComObject | None) -> None:
         """Take rights out."""
 
-    @method(
-        vs=0x60020003,
-        vt=VT.ARRAY | VT.UI1,
-        params=(VT.DISPATCH,),
-        fails=(HRESULT.E_OUTOFMEMORY,),
-        unavailable=NO_ACCESS_LISTS,
-    )
+    @method(vs=0x60020003, vt=VT.ARRAY | VT.UI1, params=(VT.DISPATCH,), fails=(HRESULT.E_OUTOFMEMORY,))
     def _ToSecurityDescriptor(self, genericMapping: ComObject | None) -> bytes:
         """All of it as a security descriptor of Windows, for callers in C."""
         return b""
 
-    @propget(vs=0x60020004, vt=VT.BSTR, fails=_INVALID, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x60020004, vt=VT.BSTR, fails=_INVALID)
     def OwnerName(self) -> str:
         """Whose it is."""
         return ""
@@ -195,7 +180,7 @@ class Security(ModelObject, interface="IVMSecurity", vs="{D996A9A1-5E82-4AA7-83C
     def _put_OwnerName(self, value: str) -> None:
         """Set it."""
 
-    @propget(vs=0x60020006, vt=VT.BSTR, fails=_INVALID, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x60020006, vt=VT.BSTR, fails=_INVALID)
     def OwnerSid(self) -> str:
         """The same as a security identifier of Windows."""
         return ""
@@ -204,7 +189,7 @@ class Security(ModelObject, interface="IVMSecurity", vs="{D996A9A1-5E82-4AA7-83C
     def _put_OwnerSid(self, value: str) -> None:
         """Set it."""
 
-    @propget(vs=0x60020008, vt=VT.BSTR, fails=_INVALID, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x60020008, vt=VT.BSTR, fails=_INVALID)
     def GroupName(self) -> str:
         """Which group it belongs to."""
         return ""
@@ -213,7 +198,7 @@ class Security(ModelObject, interface="IVMSecurity", vs="{D996A9A1-5E82-4AA7-83C
     def _put_GroupName(self, value: str) -> None:
         """Set it."""
 
-    @propget(vs=0x6002000A, vt=VT.BSTR, fails=_INVALID, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x6002000A, vt=VT.BSTR, fails=_INVALID)
     def GroupSid(self) -> str:
         """The same as a security identifier of Windows."""
         return ""
@@ -222,10 +207,10 @@ class Security(ModelObject, interface="IVMSecurity", vs="{D996A9A1-5E82-4AA7-83C
     def _put_GroupSid(self, value: str) -> None:
         """Set it."""
 
-    @propget(vs=0x6002000C, vt=VT.DISPATCH, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x6002000C, vt=VT.DISPATCH)
     def AccessRights(self) -> None:
         """The rights of all."""
 
-    @propget(vs=0x6002000D, vt=VT.DISPATCH, unavailable=NO_ACCESS_LISTS)
+    @propget(vs=0x6002000D, vt=VT.DISPATCH)
     def CurrentUserAccessRights(self) -> None:
         """The rights of whoever asks."""

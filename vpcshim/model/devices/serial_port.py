@@ -16,13 +16,11 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
 from vpcshim.constants import VMSerialPortType
-from vpcshim.hypervisor import ports
 from vpcshim.hypervisor.errors import Unknowable
-from vpcshim.hypervisor.ports import Port
 from vpcshim.model import portnames
 from vpcshim.model.base import MachineObject
-from vpcshim.model.devices.base import DeviceObject
 from vpcshim.model.devices.collection import MachineCollection
+from vpcshim.model.devices.port import PortObject
 
 PORTS = 2  # that each machine of the products has
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
@@ -39,8 +37,11 @@ _COM = re.compile(r"COM([1-9][0-9]?):?", re.IGNORECASE)
 _TTY = re.compile(r"/dev/ttyS([0-9]+)")
 
 
-class SerialPortObject(DeviceObject):
-    """What both products' serial ports have in common; a port is known by its number."""
+class SerialPortObject(PortObject):
+    """What both products' serial ports have in common."""
+
+    _KIND = "serial"
+    _LEAST = PORTS
 
     @method(
         vs=0x60020000,
@@ -64,8 +65,7 @@ class SerialPortObject(DeviceObject):
         if portType not in set(VMSerialPortType):
             raise Failure(HRESULT.E_INVALIDARG, f"VMSerialPortType has no {portType}")
         backend, path = self._backend(VMSerialPortType(portType), portName.strip())
-        with self._turned_off("another serial port") as (domain, _):
-            ports.configure(domain, "serial", self._number, backend, path)
+        self._configure(backend, path)
 
     @propget(vs=0x60020002, vpc=0x60020002, vt=VT.I4, fails=_UNKNOWN)
     def Type(self) -> VMSerialPortType:
@@ -96,17 +96,6 @@ class SerialPortObject(DeviceObject):
     def ConnectImmediately(self) -> bool:
         """Whether a host port is opened when the machine starts: QEMU does that; False for other types."""
         return self._type() is VMSerialPortType.vmSerialPort_HostPort
-
-    @property
-    def _number(self) -> int:
-        return int(self._device)
-
-    def _port(self) -> Port:
-        with self._domain() as domain:
-            found = ports.ports(domain, "serial", PORTS)
-        if self._number >= len(found):
-            raise Unknowable(f"serial port {self._number + 1} is not there any more")
-        return found[self._number]
 
     def _backend(self, kind: VMSerialPortType, name: str) -> tuple[str, str]:
         """The type and path of libvirt's for what a script asks for."""
@@ -142,8 +131,7 @@ class VirtualServerSerialPort(
     @propget(vs=0x60020001, vt=VT.I4)
     def _ID(self) -> int:
         """Which of the machine's serial ports it is, from 0."""
-        with self._domain():
-            return self._number
+        return self._place()
 
 
 class VirtualPCSerialPort(
@@ -154,8 +142,7 @@ class VirtualPCSerialPort(
     @method(vpc=0x60020001, vt=VT.I4, fails=_UNKNOWN, reads=True)
     def _ID(self) -> int:
         """Which of the machine's serial ports it is, from 0."""
-        with self._domain():
-            return self._number
+        return self._place()
 
 
 class SerialPortCollection(
@@ -169,6 +156,4 @@ class SerialPortCollection(
 
     def _items_(self) -> Sequence[SerialPortObject]:
         kind = VirtualServerSerialPort if self._product_ in VirtualServerSerialPort._iids_ else VirtualPCSerialPort
-        with self._domain() as domain:
-            count = len(ports.ports(domain, "serial", PORTS))
-        return [kind(self, str(number)) for number in range(count)]
+        return [kind(self, number) for number in kind._numbers(self)]

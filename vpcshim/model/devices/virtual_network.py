@@ -6,7 +6,6 @@ Sources: the IVMVirtualNetwork pages of both references; libvirt.org/formatnetwo
 from __future__ import annotations
 
 import secrets
-import threading
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT, Variant
-from vpcshim.hypervisor import hostadapters, interfaces, networks
+from vpcshim.hypervisor import forks, hostadapters, interfaces, networks
 from vpcshim.hypervisor.errors import HypervisorError, Unknowable
 from vpcshim.hypervisor.networkrates import NetworkRates
 from vpcshim.model import folders, hostfiles
@@ -74,7 +73,7 @@ class NetworkObject(ModelObject):
         with self._server.connection.calls(write=True) as connect:
             network = self._network(connect)
             if restart and network.isActive():
-                check_unused(connect, network.name(), what)
+                check_unused(connect, network, f"{what} needs a restart of the network")
             networks.change(network, how, restart=restart)
 
     @propget(vs=0x60020009, vpc=0x60020004, vt=VT.DISPATCH)
@@ -147,7 +146,7 @@ class VirtualServerNetwork(
             others = {other.name().casefold() for other in connect.listAllNetworks()} - {old.casefold()}
             if name.casefold() in others:
                 raise Failure(HRESULT.E_INVALIDARG, f"there is a virtual network named {name} already")
-            check_unused(connect, old, "another name")
+            check_unused(connect, network, "another name would take it from them", saved=True)
             active, autostart = network.isActive(), network.autostart()
             kept, text = networks.text_of(network), networks.renamed(networks.definition(network), name)
             meanwhile = _keep_meanwhile(old, kept)
@@ -161,9 +160,8 @@ class VirtualServerNetwork(
                 hostfiles.remove(meanwhile)
                 raise
             hostfiles.remove(meanwhile)
-            for domain in connect.listAllDomains():
-                if any(card.type == "network" and card.source == old for card in interfaces.cards(domain)):
-                    interfaces.rename_network(domain, old, name)
+            for domain in interfaces.defined_in(connect, old):
+                interfaces.rename_network(domain, old, name)
 
     @propget(vs=0x60020004, vt=VT.BSTR, fails=(HRESULT.E_INVALIDARG,))
     def Notes(self) -> str:
@@ -296,7 +294,7 @@ class VirtualPCNetwork(NetworkObject, interface="IVMVirtualNetwork", vpc="{431CB
 
 
 _rates: weakref.WeakKeyDictionary[Server, NetworkRates] = weakref.WeakKeyDictionary()
-_rates_lock = threading.Lock()
+_rates_lock = forks.lock()
 
 
 def _rates_of(server: Server) -> NetworkRates:
@@ -341,16 +339,19 @@ def network_of(of: ModelObject, connect: libvirt.virConnect, name: str) -> Netwo
         raise
 
 
-def check_unused(connect: libvirt.virConnect, name: str, what: str) -> None:
-    """Refuse what would cut running machines off.
+def check_unused(
+    connect: libvirt.virConnect, network: libvirt.virNetwork, what: str, *, saved: bool = False
+) -> None:
+    """Refuse what would cut running machines off; with `saved`, what saved ones could not be restored after.
 
     Raises:
         HypervisorError: Names the machines.
     """
-    running = networks.users(connect, name)
-    if running:
-        text = f"network {name} is used by {', '.join(sorted(running))}, and {what} needs a restart of the network"
-        raise HypervisorError(f"{text}: turn them off, or detach their adapters from it, first")
+    users = networks.users(connect, network, saved=saved)
+    if users:
+        text = f"network {network.name()} is used by {', '.join(users)}, and {what}"
+        way_out = "turn them off, or detach their adapters from it, first"
+        raise HypervisorError(f"{text}: {way_out}{'; discard the saved state of one that is saved' * saved}")
 
 
 _FORBIDDEN = '*?:<>/|\\"'
