@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from lxml import etree
 
 import vpcshim
-from tests.harness.guests import Guest, GuestFactory, PrivateLibvirtd
+from tests.harness.guests import Disk, Guest, GuestFactory, PrivateLibvirtd
 from vpcshim import HRESULT
+from vpcshim.hypervisor import qemuimg
 
 RAM = "hardware/memory/ram_size"
 DMI = {
@@ -90,25 +92,25 @@ def test_the_cpu_has_what_the_guest_says_it_has(guest_factory: GuestFactory) -> 
 def test_activation_values_are_gone_when_the_power_is_off(off: Guest) -> None:
     vm = machine(off)
     vm.SetConfigurationValue("acme/owner", "definition")
-    off.start()
+    # What runs in the guest does not matter here, so nobody waits until it has booted.
+    off.domain.create()
     assert vm.GetActivationValue("acme/owner") == "definition"
     vm.SetActivationValue("acme/owner", "run")
     vm.SetActivationValue("acme/item[@id=1]/bytes", b"\0\r\n\xff")
     # Any other caller finds it, and a reset and a save keep it.
     other = machine(off, "VirtualPC.Application")
     assert other.GetActivationValue("acme/owner") == "run"
-    off.reset()
+    off.domain.reset(0)
     assert other.GetActivationValue("acme/item[@id=1]/bytes") == b"\0\r\n\xff"
     off.managed_save()
     assert vm.raw_SetActivationValue("acme/owner", "saved") is HRESULT.VM_E_PREF_NOT_FOUND
-    off.start()
+    off.domain.create()
     assert vm.GetActivationValue("acme/owner") == "run"
     vm.TurnOff().WaitForCompletion(30_000)
-    off.hang_up()
     out = vpcshim.Variant()
     assert vm.raw_GetActivationValue("acme/owner", out) is HRESULT.VM_E_PREF_NOT_FOUND
     assert vm.GetConfigurationValue("acme/owner") == "definition"
-    off.start()
+    off.domain.create()
     assert vm.GetActivationValue("acme/owner") == "definition"
     assert vm.raw_GetActivationValue("acme/item[@id=1]/bytes", out) is HRESULT.VM_E_PREF_NOT_FOUND
 
@@ -124,6 +126,64 @@ def test_values_and_notes_outlive_the_daemon(off: Guest, private_libvirtd: Priva
     again = machine(off)
     assert {key: again.GetConfigurationValue(key) for key in values} == values
     assert again.Notes == "first\r\n  second <&> ä"
+
+
+def test_a_drive_with_an_undo_disk_has_both_paths(guest_factory: GuestFactory, tmp_path: Path) -> None:
+    image = tmp_path / "disk.qcow2"
+    qemuimg.create(image, format="qcow2", size=1 << 20)
+    guest = guest_factory(disks=(Disk("hda", image, format="qcow2"),), start=False)
+    vm = machine(guest)
+    drive = "hardware/pci_bus/ide_adapter/ide_controller[@id=0]/location[@id=0]"
+    undo = f"{drive}/undo_pathname/absolute"
+    assert vm.raw_GetConfigurationValue(undo, vpcshim.Variant()) is HRESULT.VM_E_PREF_NOT_FOUND
+    vm.SetConfigurationValue("settings/undo_drives/enabled", True)
+    vm.Startup().WaitForCompletion(30_000)
+    disk = vm.HardDiskConnections(1)
+    for get in (vm.GetConfigurationValue, vm.GetActivationValue):
+        assert get(f"{drive}/pathname/absolute") == disk.HardDisk.File == str(image)
+        assert get(undo) == disk.UndoHardDisk.File != str(image)
+        assert get(f"{drive}/drive_type") == 1
+    vm.TurnOff().WaitForCompletion(30_000)
+    vm.SetConfigurationValue("settings/undo_drives/enabled", False)
+    assert vm.GetConfigurationValue(f"{drive}/pathname/absolute") == str(image)
+    assert vm.raw_GetConfigurationValue(undo, vpcshim.Variant()) is HRESULT.VM_E_PREF_NOT_FOUND
+
+
+def test_every_unit_is_what_the_host_and_the_guest_say(guest_factory: GuestFactory) -> None:
+    video = "<video><model type='vga' vram='8192'/></video>"
+    guest = guest_factory(devices=video, start=False)
+    guest.domain.create()
+    vm, host = machine(guest), application().HostInfo
+    assert vm.GetConfigurationValue("hardware/pci_bus/video_adapter/vram_size") == 8
+    assert vm.GetActivationValue(RAM) == vm.Memory == guest.domain.info()[1] // 1024
+    meminfo = dict(line.split()[:2] for line in Path("/proc/meminfo").read_text().splitlines())
+    assert int(meminfo["MemTotal:"]) // 1024 == host.Memory == application().MaximumMemoryPerVM
+    assert host.MemoryTotalString == f"{host.Memory} MB"
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    if "cpu MHz" in cpuinfo:
+        speeds = [float(line.partition(":")[2]) for line in cpuinfo.splitlines() if line.startswith("cpu MHz")]
+        assert min(speeds) * 0.5 <= host.ProcessorSpeed == vm.ProcessorSpeed <= max(speeds) * 2
+    if "physical id" in cpuinfo:
+        sockets = {line for line in cpuinfo.splitlines() if line.startswith("physical id")}
+        assert host.PhysicalProcessorCount == len(sockets)
+    assert host.LogicalProcessorCount == cpuinfo.count("processor\t:")
+    for drive in host.HostDrives:
+        assert host.GetHostDriveSize(drive) == int(Path("/sys/block", Path(drive).name, "size").read_text()) // 2048
+    assert isinstance(host.OSServicePackString, str)
+
+
+def test_the_host_has_every_address(private_libvirtd: PrivateLibvirtd) -> None:
+    before = list(application().HostInfo.NetworkAddresses)
+    numbers = [f"198.51.100.{number}" for number in range(1, 81)]
+    subprocess.run(["ip", "link", "add", "vpchost0", "type", "bridge"], check=True)
+    try:
+        for number in numbers:
+            subprocess.run(["ip", "address", "add", f"{number}/24", "dev", "vpchost0"], check=True)
+        subprocess.run(["ip", "address", "add", "198.51.100.99/32", "dev", "lo"], check=True)
+        assert sorted(application().HostInfo.NetworkAddresses) == sorted([*before, *numbers])
+    finally:
+        subprocess.run(["ip", "address", "del", "198.51.100.99/32", "dev", "lo"], check=False)
+        subprocess.run(["ip", "link", "del", "vpchost0"], check=True)
 
 
 def test_a_machine_runs_under_the_account_that_is_named(guest_factory: GuestFactory, connection: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import libvirt
@@ -11,6 +12,7 @@ import pytest
 from tests.testdriver.support import PRODUCTS, VPC, VS, application, code_of, find, machine, raw
 from vpcshim import HRESULT, VT, ComError, Variant
 from vpcshim.com.member import Product
+from vpcshim.constants import VMSerialPortType
 from vpcshim.hypervisor import settings
 from vpcshim.model import undoing
 from vpcshim.model.virtual_machine import VirtualMachine
@@ -146,6 +148,7 @@ def test_what_the_domain_says_is_read_and_not_set(vpcshim_node: NodeBuilder, pro
         f"{ide}[@id=1]/location[@id=1]/drive_type": 0,
         f"{ide}[@id=0]/location[@id=0]/pathname/absolute": "C:\\a.iso",
         "hardware/super_io/floppy[@id=0]/pathname/absolute": "/flp/b.img",
+        "hardware/super_io/serial_port[@id=1]/port_type": 0,
         "hardware/super_io/parallel_port/port_type": 0,
     }
     for key, value in expected.items():
@@ -157,14 +160,105 @@ def test_what_the_domain_says_is_read_and_not_set(vpcshim_node: NodeBuilder, pro
         f"{ethernet}/ethernet_controller/ethernet_card_address",
         f"{ide}[@id=0]/location[@id=2]/drive_type",
         f"{ide}[@id=1]/location[@id=1]/pathname/absolute",
-        "hardware/super_io/serial_port[@id=0]/port_type",
+        f"{ide}[@id=0]/location[@id=0]/pathname/relative",
+        f"{ide}[@id=0]/location[@id=0]/undo_pathname/absolute",
+        "hardware/super_io/serial_port[@id=2]/port_type",
+        "hardware/super_io/serial_port[@id=0]/pipe_name",
         "hardware/super_io/floppy[@id=1]/pathname/absolute",
     ):
         assert refusal(vm, "GetConfigurationValue", key).scode == HRESULT.VM_E_PREF_NOT_FOUND, key
 
 
+def test_ports_are_the_same_both_ways(vpcshim_node: NodeBuilder, product: Product) -> None:
+    vm = machine(vpcshim_node(Machine("web", state="shutoff")), "web", product)
+    port = "hardware/super_io/serial_port"
+    # The second first: what counts is the number of a port, not its place in the definition.
+    vm.SerialPorts(2).Configure(VMSerialPortType.vmSerialPort_TextFile, "/log/web.txt", False)
+    assert vm.GetConfigurationValue(f"{port}[@id=0]/port_type") == 0
+    vm.SerialPorts(1).Configure(VMSerialPortType.vmSerialPort_NamedPipe, r"\\.\pipe\web", False)
+    for number, kind, name in ((0, 3, "pipe_name"), (1, 2, "text_file_path")):
+        assert vm.GetConfigurationValue(f"{port}[@id={number}]/port_type") == kind
+        assert vm.GetConfigurationValue(f"{port}[@id={number}]/{name}") == vm.SerialPorts(number + 1).Name
+    assert (
+        refusal(vm, "GetConfigurationValue", f"{port}[@id=0]/text_file_path").scode == HRESULT.VM_E_PREF_NOT_FOUND
+    )
+    vm.SerialPorts(1).Configure(VMSerialPortType.vmSerialPort_HostPort, "COM2", False)
+    assert vm.GetConfigurationValue(f"{port}[@id=0]/port_type") == 1
+
+
+def test_an_adapter_that_is_detached_has_no_network(vpcshim_node: NodeBuilder, product: Product) -> None:
+    node = vpcshim_node(Machine("web", state="shutoff", nics=[Nic("network", source="lan")]), networks=["lan"])
+    vm = machine(node, "web", product)
+    key = "hardware/pci_bus/ethernet_adapter/ethernet_controller[@id=0]/virtual_network/name"
+    assert vm.GetConfigurationValue(key) == vm.NetworkAdapters(1).VirtualNetwork.Name == "lan"
+    vm.NetworkAdapters(1).DetachFromVirtualNetwork()
+    assert vm.NetworkAdapters(1).VirtualNetwork is None
+    assert refusal(vm, "GetConfigurationValue", key).scode == HRESULT.VM_E_PREF_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("file", "image", "relative"),
+    [
+        ("/vm/web/web.vmc", "/vm/web/disks/a.iso", ".\\disks\\a.iso"),
+        ("/vm/web/web.vmc", "/vm/a.iso", "..\\a.iso"),
+        ("/elsewhere/web.vmc", "/else/a.iso", "..\\else\\a.iso"),
+        ("/elsewhere/web.vmc", "/vm/a.iso", None),
+        ("/data/web.vmc", "/vm/a.iso", None),
+    ],
+)
+def test_what_is_in_a_drive_is_seen_from_the_vmc(
+    vpcshim_node: NodeBuilder, file: str, image: str, relative: str | None
+) -> None:
+    node = vpcshim_node(Machine("web", state="shutoff", disks=[Disk("cdrom", source=image)]))
+    vm = machine(node, "web", drives={"C:": "/vm", "D:": "/data"})
+    with node.connection() as connect:
+        settings.change(connect.lookupByName("web"), lambda held: replace(held, file=file))
+    key = "hardware/pci_bus/ide_adapter/ide_controller[@id=0]/location[@id=0]/pathname/relative"
+    code, out = raw(vm, "GetConfigurationValue", key)
+    if relative is None:
+        assert code is HRESULT.VM_E_PREF_NOT_FOUND
+    else:
+        assert (code, out.value) == (HRESULT.S_OK, relative)
+
+
+def test_a_firmware_that_is_the_hosts_is_the_same_both_ways(
+    vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = vpcshim_node(Machine("web", state="shutoff"))
+    with node.connection() as connect:
+        text = connect.lookupByName("web").XMLDesc().replace("</os>", "<smbios mode='host'/></os>")
+        connect.defineXML(text)
+    # A mock of the handle: the test driver's host has no SMBIOS tables.
+    told = "<sysinfo type='smbios'><chassis><entry name='asset'>H1</entry></chassis></sysinfo>"
+    monkeypatch.setattr(libvirt.virConnect, "getSysinfo", lambda *_: told)
+    vm = machine(node, "web")
+    assert vm.GetConfigurationValue("hardware/bios/chassis/asset_tag") == vm.ChassisAssetTag == "H1"
+    key = "hardware/bios/chassis/serial_number"
+    assert refusal(vm, "GetConfigurationValue", key).scode == HRESULT.VM_E_PREF_NOT_FOUND
+
+
+def test_a_refused_integer_is_told_as_it_was_given(vpcshim_node: NodeBuilder, product: Product) -> None:
+    vm = machine(vpcshim_node(Machine("web", state="shutoff")), "web", product)
+    assert refusal(vm, "SetConfigurationValue", RAM, -5).description.endswith("not -5")
+    assert refusal(vm, "SetConfigurationValue", undoing.ACTION, -1).description.endswith("not -1")
+
+
+@pytest.mark.parametrize("key", ["hardware", "hardware/memory", f"{RAM}/more", "hardware/pci_bus/ide_adapter"])
+def test_an_element_of_the_domains_own_values_holds_no_other(
+    vpcshim_node: NodeBuilder, product: Product, key: str
+) -> None:
+    node = vpcshim_node(Machine("web"))
+    vm = machine(node, "web", product)
+    for setter in ("SetConfigurationValue", "SetActivationValue"):
+        error = refusal(vm, setter, key, 1)
+        assert (error.scode, "beside" in error.description) == (HRESULT.E_INVALIDARG, True)
+    assert kept(node).values == {}
+
+
 def test_the_undo_settings_are_those_of_the_properties(vpcshim_node: NodeBuilder, product: Product) -> None:
     vm = machine(vpcshim_node(Machine("web", state="shutoff")), "web", product)
+    assert vm.GetConfigurationValue(undoing.ENABLED) is vm.Undoable is False
+    assert vm.GetConfigurationValue(undoing.ACTION) == vm.UndoAction == 1
     vm.UndoAction = 0
     assert vm.GetConfigurationValue(undoing.ACTION) == 0
     vm.SetConfigurationValue(undoing.ACTION, 2)

@@ -240,6 +240,26 @@ def test_an_account_is_a_label(vpcshim_node: NodeBuilder, monkeypatch: pytest.Mo
     assert vm.AccountName == ""
 
 
+def test_no_account_is_no_change_where_there_are_none(vpcshim_node: NodeBuilder) -> None:
+    vm = machine(vpcshim_node(Machine("web", state="shutoff")), "web")
+    vm.RunAsDefinedAccount = False
+    assert vm.RunAsDefinedAccount is False
+    assert "security model `dac`" in refused(vm, "RunAsDefinedAccount", True).description
+
+
+def test_an_account_that_is_used_already_stays_as_it_was_defined(
+    vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account, "is_supported", lambda _: True)
+    node = vpcshim_node(Machine("web", state="shutoff"))
+    label = "<seclabel type='static' model='dac' relabel='no'><label>+1:+2</label></seclabel>"
+    with node.connection() as connect:
+        connect.defineXML(connect.lookupByName("web").XMLDesc().replace("</domain>", f"{label}</domain>"))
+    before = definition(node)
+    machine(node, "web").RunAsDefinedAccount = True
+    assert definition(node) == before
+
+
 @pytest.mark.parametrize("name", ["a b", "a:b:c", ":a", "a:", "CONTOSO\\a", "-a", "a\n", "+1", "nobody-has-this"])
 def test_what_is_no_account(vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(account, "is_supported", lambda _: True)

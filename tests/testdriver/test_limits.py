@@ -5,9 +5,9 @@ from __future__ import annotations
 import libvirt
 import pytest
 
-from tests.testdriver.support import VS, application
+from tests.testdriver.support import VS, application, code_of, find
 from vpcshim import HRESULT, ComError
-from vpcshim.testing import NodeBuilder
+from vpcshim.testing import Machine, NodeBuilder
 
 
 @pytest.mark.parametrize("locale", [0, 0x400, 0x800, 1033, 2057, 0x0C09])
@@ -51,6 +51,15 @@ def test_what_is_no_language(vpcshim_node: NodeBuilder, language: str) -> None:
     with pytest.raises(ComError) as caught:
         app.QueryLocale(language)
     assert caught.value.scode == HRESULT.DISP_E_EXCEPTION
+
+
+def test_a_machine_takes_as_many_scsi_controllers_as_is_said(vpcshim_node: NodeBuilder) -> None:
+    app = application(vpcshim_node(Machine("web", state="shutoff")), VS)
+    vm = find(app, "web")
+    for _ in range(app.MaximumNumberOfSCSIControllers):
+        vm.AddSCSIController()
+    assert vm.SCSIControllers.Count == app.MaximumNumberOfSCSIControllers
+    assert code_of(vm, "AddSCSIController") is HRESULT.E_FAIL
 
 
 def test_a_machine_without_old_controllers(vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:

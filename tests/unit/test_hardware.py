@@ -9,17 +9,14 @@ from lxml import etree
 
 from vpcshim.hypervisor import account, hardware
 from vpcshim.hypervisor.errors import BadXml, Unsupported
-from vpcshim.hypervisor.hardware import Adapter, Drive, Port
+from vpcshim.hypervisor.hardware import Adapter
+from vpcshim.hypervisor.ports import Port
 
 UUID = "6f3b3ab6-5b56-4d1c-8d4e-0f7f3e6f7a01"
 
 
 def domain(devices: str = "", more: str = "", memory: str = "<memory>262144</memory>") -> str:
     return f"<domain><uuid>{UUID}</uuid>{memory}{more}<devices>{devices}</devices></domain>"
-
-
-def disk(target: str, bus: str, more: str = "", device: str = "disk") -> str:
-    return f"<disk device='{device}'>{more}<target dev='{target}' bus='{bus}'/></disk>"
 
 
 @pytest.mark.parametrize(
@@ -43,38 +40,20 @@ def test_what_is_no_memory(memory: str) -> None:
         hardware.read(domain(memory=memory))
 
 
-def test_drives_have_their_places() -> None:
-    read = hardware.read(
-        domain(
-            disk("hda", "ide", "<source file='/a.img'/>")
-            + disk("hdd", "ide", device="cdrom")
-            + disk("hdb", "ide", "<source dev='/dev/b'/><address type='drive' bus='1' unit='0'/>")
-            + disk("vda", "virtio")
-            + disk("fdb", "fdc", device="floppy")
-        )
-    )
-    assert read.drives == (
-        Drive("ide", 0, 0, "disk", "/a.img"),
-        Drive("ide", 1, 1, "cdrom", ""),
-        Drive("ide", 1, 0, "disk", "/dev/b"),
-        Drive("fdc", 0, 1, "floppy", ""),
-    )
-    assert read.drive("fdc", 0, 1) == read.drives[3]
-    assert read.drive("ide", 0, 1) is None
-
-
 def test_adapters_ports_and_video() -> None:
     read = hardware.read(
         domain(
             "<interface type='bridge'><mac address='52:54:00:AA:00:01'/><source bridge='br0'/></interface>"
-            "<interface type='network'><source network='default' bridge='virbr0'/></interface>"
-            "<serial type='file'><source path='/log'/></serial><serial type='pty'/><parallel type='dev'/>"
+            "<interface type='network'><source network='default' bridge='virbr0'/><link state='up'/></interface>"
+            "<interface type='network'><source network='default'/><link state='down'/></interface>"
+            "<serial type='file'><source path='/log'/><target port='2'/></serial>"
+            "<serial type='pty'><target port='0'/></serial><parallel type='dev'/>"
             "<video><model type='vga' vram='16384'/></video>"
         )
     )
-    assert read.adapters == (Adapter("52:54:00:aa:00:01", "br0"), Adapter("", "default"))
-    assert read.serials == (Port("file", "/log"), Port("pty", ""))
-    assert read.parallels == (Port("dev", ""),)
+    assert read.adapters == (Adapter("52:54:00:aa:00:01", "br0"), Adapter("", "default"), Adapter("", ""))
+    assert read.serials == (Port(0, "pty"), Port(1), Port(2, "file", "/log"))
+    assert read.parallels == (Port(0, "dev"),)
     assert read.video == 16
     assert hardware.read(domain()).video is None
 
@@ -101,12 +80,6 @@ def test_the_firmware_says_what_is_set_beside_what_it_said() -> None:
 def test_a_firmware_that_cannot_say_it(more: str) -> None:
     with pytest.raises(Unsupported):
         changed(domain(more=more), "chassis", "asset", "A1")
-
-
-def test_the_hosts_own_firmware() -> None:
-    sysinfo = "<sysinfo type='smbios'><system><entry name='serial'>H 1</entry></system></sysinfo>"
-    assert hardware.host_firmware(sysinfo, "system", "serial") == "H 1"
-    assert hardware.host_firmware(sysinfo, "chassis", "serial") == ""
 
 
 @given(st.integers(1, 1 << 20))

@@ -5,6 +5,7 @@ The connection is a stand-in: a second host is what none of the other kinds of t
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,14 @@ def test_a_host_that_says_little() -> None:
         remote(capabilities="<capabilities>").vendor()
 
 
+def test_a_socket_with_several_numa_nodes_is_one() -> None:
+    cells = "".join(f"<cell id='{node}'><cpus><cpu socket_id='{node // 2}'/></cpus></cell>" for node in range(4))
+    told = f"<capabilities><host><topology><cells>{cells}<cell id='4'/></cells></topology></host></capabilities>"
+    assert remote(capabilities=told, info=("x86_64", 2048, 8, 2400, 4, 1, 2, 1)).sockets() == 2
+    untold = told.replace("socket_id='1'", "")
+    assert remote(capabilities=untold, info=("x86_64", 2048, 8, 2400, 4, 1, 2, 1)).sockets() == 4
+
+
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> HostFacts:
     """This machine, with a tree of its own."""
@@ -121,16 +130,74 @@ def test_the_processor_and_the_memory(here: HostFacts, tmp_path: Path) -> None:
     assert (here.memory(), here.memory_free()) == (4096, 2048)
 
 
-def test_a_drive_is_in_use_when_a_part_of_it_is_mounted(here: HostFacts, tmp_path: Path) -> None:
+@pytest.fixture
+def blocks(tmp_path: Path) -> Path:
+    """Drives: sda with two partitions, the second one the place of a logical volume; sdb; cciss/c0d0."""
     blocks = tmp_path / "sys" / "class" / "block"
-    for name, number in (("sda", "8:0"), ("sda/sda1", "8:1"), ("sdb", "8:16")):
+    numbers = {
+        "sda": "8:0",
+        "sda/sda1": "8:1",
+        "sda/sda2": "8:2",
+        "sdb": "8:16",
+        "dm-0": "254:0",
+        "cciss!c0d0": "104:0",
+    }
+    for name, number in numbers.items():
         (blocks / name).mkdir(parents=True)
         (blocks / name / "dev").write_text(f"{number}\n")
-    (blocks / "sda" / "sda1" / "partition").write_text("1\n")
+    for part in ("sda1", "sda2"):
+        (blocks / "sda" / part / "partition").write_text("1\n")
+    (blocks / "sda" / "sda2" / "holders").mkdir()
+    (blocks / "sda" / "sda2" / "holders" / "dm-0").symlink_to(blocks / "dm-0")
     (tmp_path / "proc" / "self").mkdir()
-    (tmp_path / "proc" / "self" / "mountinfo").write_text("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
+    (tmp_path / "proc" / "self" / "mountinfo").write_text("22 1 0:5 / /dev rw - devtmpfs udev rw\n")
+    return blocks
+
+
+@pytest.mark.parametrize(
+    ("mounted", "used"),
+    [
+        ("", ""),
+        ("23 1 8:1 / / rw - ext4 /dev/sda1 rw\n", "/dev/sda"),
+        ("23 1 254:0 / /srv rw - xfs /dev/mapper/vg-srv rw\n", "/dev/sda"),
+        ("23 1 8:16 / /data rw - ext4 /dev/sdb rw\n", "/dev/sdb"),
+        ("23 1 104:0 / /data rw - ext4 /dev/cciss/c0d0 rw\n", "/dev/cciss/c0d0"),
+    ],
+)
+def test_a_drive_is_in_use_when_something_of_it_is_mounted(
+    here: HostFacts, blocks: Path, tmp_path: Path, mounted: str, used: str
+) -> None:
+    with (tmp_path / "proc" / "self" / "mountinfo").open("a") as mountinfo:
+        mountinfo.write(mounted)
+    drives = ("/dev/sda", "/dev/sdb", "/dev/cciss/c0d0")
+    assert [here.is_mounted(drive) for drive in drives] == [drive == used for drive in drives]
+
+
+def test_a_drive_is_in_use_by_btrfs_and_as_swap(here: HostFacts, blocks: Path, tmp_path: Path) -> None:
+    spread = tmp_path / "sys" / "fs" / "btrfs" / "some-uuid" / "devices"
+    spread.mkdir(parents=True)
+    (spread / "sdb").symlink_to(blocks / "sdb")
+    assert (here.is_mounted("/dev/sda"), here.is_mounted("/dev/sdb")) == (False, True)
+    (tmp_path / "proc" / "swaps").write_text("Filename Type Size Used Priority\n/dev/sda1 partition 1 0 -2\n")
     assert here.is_mounted("/dev/sda")
-    assert not here.is_mounted("/dev/sdb")
+
+
+@pytest.mark.parametrize(
+    ("release", "pack"),
+    [
+        ('PRETTY_NAME="SLES 15 SP5"\nVERSION="15-SP5"', "SP5"),
+        ('PRETTY_NAME="Debian 12"\nVERSION="12 (bookworm)"', ""),
+    ],
+)
+def test_a_service_pack_is_the_distributions(
+    here: HostFacts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, release: str, pack: str
+) -> None:
+    (tmp_path / "os-release").write_text(f"NAME=x\nID=x\n{release}\n")
+    # The module reads it once for a process, from fixed places.
+    monkeypatch.setattr(platform, "_os_release_cache", None)
+    monkeypatch.setattr(platform, "_os_release_candidates", (str(tmp_path / "os-release"),))
+    assert here.service_pack() == pack
+    assert here.operating_system() in release
 
 
 def no_memory_stats(*_: int) -> dict[str, int]:

@@ -9,47 +9,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import libvirt
 from lxml import etree
 
+from vpcshim.hypervisor.disks import Devices
 from vpcshim.hypervisor.domainxml import parse_element
 from vpcshim.hypervisor.errors import BadXml, Unsupported
+from vpcshim.hypervisor.ports import Port, ports_of
 
 _KIB = {"b": 1 / 1024, "bytes": 1 / 1024, "KiB": 1, "k": 1, "MiB": 1024, "M": 1024, "GiB": 1 << 20, "G": 1 << 20}
 
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """One `<interface>`: its MAC address ("" for none), and its network or bridge ("" for neither)."""
+    """One `<interface>`: its MAC address ("" for none), and the network or bridge that it is attached to.
+
+    That is "" for neither, and while its link is down: the link is its plug (see `interfaces`).
+    """
 
     mac: str
     network: str
-
-
-@dataclass(frozen=True, slots=True)
-class Drive:
-    """One `<disk>` of a PC's own controllers.
-
-    Attributes:
-        bus: ide or fdc.
-        channel: For ide the channel, 0 or 1; for fdc 0.
-        unit: Its place on the channel.
-        device: disk, cdrom or floppy.
-        path: The file or host device that is in it, "" for none.
-    """
-
-    bus: str
-    channel: int
-    unit: int
-    device: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Port:
-    """One `<serial>` or `<parallel>`: the type of its other end (file, pty, unix, ...), and that end's path."""
-
-    type: str
-    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +40,8 @@ class Hardware:
         memory: The memory that the guest is given when it starts, in MB.
         video: The video memory of the first display, in MB; None where the domain does not say.
         adapters: The network adapters in their order.
-        drives: The drives on IDE channels and the floppy drives.
-        serials: The serial ports in their order.
+        devices: Its drives, and their undo disks.
+        serials: The serial ports, each in the place of its number; one that is missing in between has no type.
         parallels: The parallel ports likewise.
         description: What somebody wrote about it, "" for nothing.
         firmware: What the SMBIOS tables say: by table and entry, as ("chassis", "asset").
@@ -73,17 +52,12 @@ class Hardware:
     memory: int
     video: int | None
     adapters: tuple[Adapter, ...]
-    drives: tuple[Drive, ...]
+    devices: Devices
     serials: tuple[Port, ...]
     parallels: tuple[Port, ...]
     description: str
     firmware: dict[tuple[str, str], str]
     smbios: str
-
-    def drive(self, bus: str, channel: int, unit: int) -> Drive | None:
-        """The drive at that place; None for none."""
-        place = (bus, channel, unit)
-        return next((drive for drive in self.drives if (drive.bus, drive.channel, drive.unit) == place), None)
 
 
 def read(text: str) -> Hardware:
@@ -96,16 +70,15 @@ def read(text: str) -> Hardware:
     memory = root.find("memory")
     if root.tag != "domain" or memory is None:
         raise BadXml("a <domain> with a <memory> was expected")
-    drives = [_drive(disk) for disk in root.iterfind("devices/disk")]
     smbios = root.find("os/smbios")
     return Hardware(
         uuid=root.findtext("uuid", ""),
         memory=_kib(memory) // 1024,
         video=_video(root),
         adapters=tuple(_adapter(interface) for interface in root.iterfind("devices/interface")),
-        drives=tuple(drive for drive in drives if drive is not None),
-        serials=tuple(_port(port) for port in root.iterfind("devices/serial")),
-        parallels=tuple(_port(port) for port in root.iterfind("devices/parallel")),
+        devices=Devices(root),
+        serials=tuple(ports_of(root, "serial")),
+        parallels=tuple(ports_of(root, "parallel")),
         description=root.findtext("description", ""),
         firmware=_firmware(root),
         smbios="emulate" if smbios is None else smbios.get("mode", "emulate"),
@@ -126,29 +99,10 @@ def _video(root: etree._Element) -> int | None:
 
 
 def _adapter(interface: etree._Element) -> Adapter:
-    mac, source = interface.find("mac"), interface.find("source")
-    network = "" if source is None else source.get("network") or source.get("bridge") or ""
+    mac, source, link = interface.find("mac"), interface.find("source"), interface.find("link")
+    plugged = link is None or link.get("state") != "down"
+    network = "" if source is None or not plugged else source.get("network") or source.get("bridge") or ""
     return Adapter("" if mac is None else mac.get("address", "").lower(), network)
-
-
-def _drive(disk: etree._Element) -> Drive | None:
-    target, address, source = disk.find("target"), disk.find("address"), disk.find("source")
-    name = "" if target is None else target.get("dev", "")
-    bus = "" if target is None else target.get("bus", "")
-    if bus not in ("ide", "fdc") or len(name) != 3:
-        return None
-    # Without an address libvirt takes two to a channel, in the order of the names: hda, hdb; hdc, hdd.
-    index = ord(name[2]) - ord("a")
-    place = {"bus": index // 2 if bus == "ide" else 0, "unit": index % 2}
-    if address is not None and address.get("type") == "drive":
-        place = {part: int(address.get(part, "0")) for part in place}
-    path = "" if source is None else source.get("file") or source.get("dev") or ""
-    return Drive(bus, place["bus"], place["unit"], disk.get("device", "disk"), path)
-
-
-def _port(port: etree._Element) -> Port:
-    source = port.find("source")
-    return Port(port.get("type", ""), "" if source is None else source.get("path", ""))
 
 
 def _firmware(root: etree._Element) -> dict[tuple[str, str], str]:
@@ -213,7 +167,17 @@ def set_firmware(root: etree._Element, table: str, entry: str, value: str) -> No
     item.text = value
 
 
-def host_firmware(sysinfo: str, table: str, entry: str) -> str:
-    """What an SMBIOS table of the host says, by virConnectGetSysinfo; "" for nothing."""
+def firmware_of(domain: libvirt.virDomain, held: Hardware, table: str, entry: str) -> str:
+    """What an SMBIOS table says to the guest of that hardware; "" for nothing.
+
+    Raises:
+        libvirt.libvirtError: It says what the host's says, and libvirt does not tell that.
+    """
+    if held.smbios == "host":
+        return _host_firmware(domain.connect().getSysinfo(), table, entry)
+    return held.firmware.get((table, entry), "") if held.smbios == "sysinfo" else ""
+
+
+def _host_firmware(sysinfo: str, table: str, entry: str) -> str:
     root = parse_element(sysinfo)
     return next((item.text or "" for item in root.iterfind(f"{table}/entry") if item.get("name") == entry), "")

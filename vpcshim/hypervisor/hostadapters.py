@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
+from array import array
 from pathlib import Path
 
 import libvirt
@@ -17,7 +18,9 @@ from vpcshim.hypervisor.domainxml import parse_element
 from vpcshim.hypervisor.errors import Unknowable
 
 _SYS = Path("/sys/class/net")
-_SIOCGIFADDR = 0x8915
+_SIOCGIFCONF = 0x8912
+_IFCONF = struct.Struct("@iP")  # length, buffer
+_IFREQ = 16 + struct.calcsize("@LLHBBB3x")  # IFNAMSIZ, and a union of which ifmap is the largest
 _TAPS = ("vnet", "macvtap", "tap", "macvlan")
 
 
@@ -58,14 +61,14 @@ def is_bridge(name: str, *, local: bool) -> bool:
 
 def addresses() -> list[str]:
     """The IPv4 addresses of this host, without the loopback device's."""
-    found = []
+    size = 64 * _IFREQ
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        for _, name in socket.if_nameindex():
-            if name == "lo":
-                continue
-            try:
-                answer = fcntl.ioctl(asked, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
-            except OSError:
-                continue  # the device has no IPv4 address
-            found.append(socket.inet_ntoa(answer[20:24]))
-    return found
+        while True:
+            found = array("B", bytes(size))
+            where, length = found.buffer_info()
+            used, _ = _IFCONF.unpack(fcntl.ioctl(asked, _SIOCGIFCONF, _IFCONF.pack(length, where)))
+            if used + _IFREQ <= length:
+                break
+            size *= 2  # the kernel leaves out what finds no room
+    entries = [found[at : at + _IFREQ].tobytes() for at in range(0, used, _IFREQ)]
+    return [socket.inet_ntoa(entry[20:24]) for entry in entries if not entry.startswith((b"lo\0", b"lo:"))]

@@ -28,11 +28,13 @@ _KIB = 1 << 10
 _VENDORS = {"Intel": "GenuineIntel", "AMD": "AuthenticAMD", "Hygon": "HygonGenuine"}
 # Block devices that are no drives of the host.
 _NO_DRIVE = ("loop", "ram", "zram", "dm-", "md", "nbd")
+# What the kernel's driver of CD drives (sr) takes for the sectors of a medium that it cannot read.
+_NO_MEDIUM = 0x1FFFFF
 
 
 @dataclass(frozen=True, slots=True)
 class HostDrive:
-    """A drive of the host: its device, what it is (disk, cdrom, floppy), and its size in bytes."""
+    """A drive of the host: its device, what it is (disk, cdrom, floppy), and its size in bytes, 0 while empty."""
 
     device: str
     kind: str
@@ -58,7 +60,14 @@ class HostFacts:
         return int(self._connect.getInfo()[2])
 
     def sockets(self) -> int:
-        """How many processors are in sockets, of all NUMA nodes."""
+        """How many processors are in sockets.
+
+        The node information counts the sockets of each NUMA node, and a socket may have several of these.
+        """
+        cpus = self._capabilities().iterfind("host/topology/cells/cell/cpus/cpu")
+        numbers = {cpu.get("socket_id") for cpu in cpus}
+        if numbers and None not in numbers:
+            return len(numbers)
         info = self._connect.getInfo()
         return int(info[4]) * int(info[5])
 
@@ -136,13 +145,12 @@ class HostFacts:
 
     def operating_system(self) -> str:
         """The name of the operating system."""
-        import platform
+        return self._os_release()["PRETTY_NAME"]
 
-        self._need("its operating system")
-        try:
-            return platform.freedesktop_os_release()["PRETTY_NAME"]
-        except OSError as error:
-            raise Unknowable(f"this host has no os-release file: {error}") from error
+    def service_pack(self) -> str:
+        """The service pack of the operating system, as the distribution names it (SP5 of SLES); "" for none."""
+        found = re.search(r"\bSP ?[0-9]+\b", self._os_release().get("VERSION", ""))
+        return found[0] if found else ""
 
     def kernel(self) -> str:
         """The release of the kernel (6.1.0-18-amd64)."""
@@ -171,12 +179,27 @@ class HostFacts:
         return sorted(found, key=lambda drive: drive.device)
 
     def is_mounted(self, device: str) -> bool:
-        """Whether the host itself has a file system of that drive mounted."""
+        """Whether the host itself uses that drive: has a file system of it mounted, or swaps to it.
+
+        Of it are its partitions too, and what is made of them: logical volumes, arrays, encrypted volumes. Of ZFS
+        the kernel does not tell it.
+        """
         self._need("what it has mounted")
         numbers = {line.split()[2] for line in (_PROC / "self/mountinfo").read_text().splitlines()}
-        block = _SYS / "class/block" / Path(device).name
-        own = [block, *(part for part in block.resolve().glob("*") if (part / "partition").exists())]
-        return any((one / "dev").read_text().strip() in numbers for one in own if (one / "dev").exists())
+        table = _PROC / "swaps"  # of a kernel that can swap
+        swaps = {line.split()[0] for line in table.read_text().splitlines()[1:]} if table.exists() else set()
+        # btrfs mounts under a number of no device, and says which ones it is on.
+        spread = {one.name for one in (_SYS / "fs/btrfs").glob("*/devices/*")}
+        parts = {_SYS / "class/block" / _in_sys(device)}
+        while parts:
+            block = parts.pop()
+            if block.name in spread or f"/dev/{_in_dev(block.name)}" in swaps:
+                return True
+            if (block / "dev").exists() and (block / "dev").read_text().strip() in numbers:
+                return True
+            parts.update(part for part in block.resolve().glob("*") if (part / "partition").exists())
+            parts.update(block.resolve().glob("holders/*"))
+        return False
 
     def serial_ports(self) -> list[str]:
         """The host's serial ports, as COM1, COM2, ...: those of the kernel's that have hardware behind them."""
@@ -197,15 +220,27 @@ class HostFacts:
     def _own_drives(self) -> list[HostDrive]:
         found = []
         for block in (_SYS / "block").iterdir():
-            device = _DEV / block.name
+            device = _DEV / _in_dev(block.name)
             if block.name.startswith(_NO_DRIVE) or not device.exists() or not stat.S_ISBLK(device.stat().st_mode):
                 continue
             kind = "cdrom" if block.name.startswith("sr") else "floppy" if block.name.startswith("fd") else "disk"
-            found.append(HostDrive(str(device), kind, int((block / "size").read_text()) * 512))
+            sectors = int((block / "size").read_text())
+            found.append(
+                HostDrive(str(device), kind, 0 if kind == "cdrom" and sectors == _NO_MEDIUM else sectors * 512)
+            )
         return found
 
     def _capabilities(self) -> etree._Element:
         return parse_element(self._connect.getCapabilities())
+
+    def _os_release(self) -> dict[str, str]:
+        import platform
+
+        self._need("its operating system")
+        try:
+            return platform.freedesktop_os_release()
+        except OSError as error:
+            raise Unknowable(f"this host has no os-release file: {error}") from error
 
     def _cpuinfo(self) -> dict[str, str]:
         lines = (_PROC / "cpuinfo").read_text().partition("\n\n")[0].splitlines()
@@ -223,3 +258,12 @@ class HostFacts:
 
     def _untold(self, what: str) -> Unknowable:
         return Unknowable(f"libvirt does not tell of {self._label} {what}")
+
+
+def _in_dev(name: str) -> str:
+    """A block device's name below /dev, by that below /sys: cciss/c0d0 is cciss!c0d0 there."""
+    return name.replace("!", "/")
+
+
+def _in_sys(device: str) -> str:
+    return device.removeprefix("/dev/").replace("/", "!")

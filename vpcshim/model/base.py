@@ -49,6 +49,11 @@ class ModelObject(ComObject):
     def _failure_(self, error: Exception) -> Failure:
         if isinstance(error, HypervisorError):
             return failure_of(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            from vpcshim.model import hostfiles
+
+            # A file or folder that the caller named, or that a preference does: no defect of this library.
+            return hostfiles.failure_of(error, f"{error.filename} cannot be used")
         return super()._failure_(error)
 
 

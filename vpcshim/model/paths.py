@@ -16,6 +16,7 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 
 _LONGEST = 260  # MAX_PATH, as the pages say: shorter than this
+_LONGEST_HERE, _LONGEST_NAME = 4096, 255  # PATH_MAX and NAME_MAX of Linux, in bytes
 _FORBIDDEN = '*?:<>/|"'
 _WINDOWS = re.compile(r"([A-Za-z]):[\\/](.*)", re.DOTALL)
 _LETTER = re.compile(r"([A-Za-z]):?[\\/]?")
@@ -66,6 +67,7 @@ class DriveMap:
         if "\0" in path:
             raise Failure(HRESULT.E_INVALID_NAME, f"{path!r} holds a NUL")
         if path.startswith("/"):
+            _check_names(path, path.split("/"))
             return Path(os.path.normpath(path))
         if len(path) >= _LONGEST:
             raise Failure(
@@ -78,6 +80,7 @@ class DriveMap:
             text = f"{path} cannot hold {' '.join(map(repr, wrong))}"
             raise Failure(HRESULT.E_INVALID_NAME, text)
         parts = [part for part in rest.split("\\") if part not in ("", ".")]
+        _check_names(path, parts)
         if found is None:
             if base is None or path.startswith("\\") or path[1:2] == ":":
                 raise Failure(HRESULT.E_BAD_PATHNAME, f"{path} is no absolute path (as C:\\VMs\\web.vhd)")
@@ -122,6 +125,26 @@ def drives_of(parts: Iterable[str]) -> dict[str, str]:
     return drives
 
 
+def _check_names(path: str, names: Iterable[str]) -> None:
+    """Refuse a path that no file system of Linux can hold.
+
+    Raises:
+        Failure: E_INVALID_NAME, or E_BUFFER_OVERFLOW: Windows counts characters, and Linux bytes.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        text = f"{path!a} cannot hold {path[error.start : error.end]!a}: it is half of a character"
+        raise Failure(HRESULT.E_INVALID_NAME, text) from error
+    sizes = [len(name.encode()) for name in names]
+    if max(sizes, default=0) > _LONGEST_NAME or sum(sizes) + len(sizes) > _LONGEST_HERE:
+        text = (
+            f"{path[:80]}... is too long: the host's paths have at most {_LONGEST_HERE} bytes, and each name in "
+            f"them {_LONGEST_NAME}"
+        )
+        raise Failure(HRESULT.E_BUFFER_OVERFLOW, text)
+
+
 def _below(folder: Path, parts: list[str], shown: str, *, ceiling: Path | None) -> Path:
     """The path below a folder, found in any case as Windows finds it; `..` does not leave the drive."""
     here = folder
@@ -138,7 +161,7 @@ def _below(folder: Path, parts: list[str], shown: str, *, ceiling: Path | None) 
 def _cased(folder: Path, name: str) -> Path:
     """The entry of that name; the only one in another case where there is no exact one; else as written."""
     exact = folder / name
-    if exact.exists() or not folder.is_dir():
+    if os.path.exists(exact) or not os.path.isdir(folder):  # which, unlike Path's, are False where nobody may look
         return exact
     try:
         others = [entry for entry in os.listdir(folder) if entry.casefold() == name.casefold()]

@@ -40,7 +40,8 @@ rows(BOTH, _H, "NetworkAdapters DVDDrives FloppyDrives", (at.running, S_OK, ()),
 rows((VS,), _H, "HostDrives", (at.running, S_OK, ()), _DEAD)
 _UNTOLD = (
     "ProcessorManufacturerString ProcessorVersionString ProcessorFeaturesString MMX SSE SSE2 ThreeDNow "
-    "OperatingSystem OSVersionString OSMajorVersion OSMinorVersion NetworkAddresses SerialPorts ParallelPort"
+    "OperatingSystem OSVersionString OSMajorVersion OSMinorVersion OSServicePackString NetworkAddresses "
+    "SerialPorts ParallelPort"
 )
 rows(BOTH, _H, _UNTOLD, (at.running, EXCEPTION))
 never(BOTH, _H, _UNTOLD, "S_OK", _HERE)

@@ -19,7 +19,7 @@ for _products, _interface, _adapters in (((VS,), "IVMVirtualServer", 31), ((VPC,
     rows(_products, _interface, _DEVICES, (at.running, EXCEPTION), (at.no_server, EXCEPTION))
     rows(_products, _interface, "MaximumNetworkAdaptersPerVM", (at.running, S_OK, _adapters))
     never(_products, _interface, "MinimumMemoryPerVM", "DISP_E_EXCEPTION", _ASKS_NOBODY)
-rows((VS,), "IVMVirtualServer", "MaximumNumberOfSCSIControllers", (at.running, S_OK, 31))
+rows((VS,), "IVMVirtualServer", "MaximumNumberOfSCSIControllers", (at.running, S_OK, 4))
 never(
     (VS,),
     "IVMVirtualServer",

@@ -164,8 +164,8 @@ class Disks(ModelObject):
             HRESULT.VM_E_FILE_TOO_LARGE_FOR_VOLUME,
             HRESULT.VM_E_APP_SHUTTING_DOWN,
         ),
-        unavailable="QEMU reads no image that stands for a drive of the host; the drive itself is attached: "
-        "AddHardDiskConnection takes its device, as /dev/sdb, for a path",
+        unavailable="no format of images that qemu-img makes is meant to stand for a drive of the host; the drive "
+        "itself is attached: AddHardDiskConnection takes its device, as /dev/sdb, for a path",
     )
     def CreateHostDriveVirtualHardDisk(self, imagePath: str, hostDriveIdentifier: str, mountReadOnly: bool) -> None:
         """Make an image that stands for a drive of the host."""

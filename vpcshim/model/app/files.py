@@ -9,6 +9,7 @@ products' references.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,7 @@ class Files(ModelObject):
         found = self._files(inAdditionalSearchPaths, _MACHINES, folders.default_folder(self._product_))
         if inExcludedRegisteredVMs:
             with self._server.connection.calls() as connect:
-                taken = {machine.file for machine in registered(connect)}
-            found = [path for path in found if str(path) not in taken]
+                found = _without(found, (machine.file for machine in registered(connect)))
         return self._array(found)
 
     @method(vs=0x6002004B, vt=VT.VARIANT, params=(VT.VARIANT, VT.BOOL), fails=_INVALID, reads=True)
@@ -122,8 +122,7 @@ class Files(ModelObject):
         found = self._files(inAdditionalSearchPaths, _NETWORKS, folders.data_folder() / folders.NETWORKS)
         if inExcludedRegisteredVNs:
             with self._server.connection.calls() as connect:
-                taken = {networks.read(network).file for network in connect.listAllNetworks()}
-            found = [path for path in found if str(path) not in taken]
+                found = _without(found, (networks.read(network).file for network in connect.listAllNetworks()))
         return self._array(found)
 
     def _shown(self, folder: Path) -> str:
@@ -153,6 +152,12 @@ class Files(ModelObject):
         answer = Variant()
         answer.set(_STRINGS, [self._paths.to_script(path) for path in found], VT.BSTR)
         return answer
+
+
+def _without(found: Iterable[Path], taken: Iterable[str]) -> list[Path]:
+    """The files but for those that are taken, whichever links lead to them."""
+    gone = {os.path.realpath(file) for file in taken if file}
+    return [path for path in found if os.path.realpath(path) not in gone]
 
 
 def _strings(value: Any, what: str) -> list[str]:

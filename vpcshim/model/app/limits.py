@@ -14,7 +14,7 @@ import libvirt
 from vpcshim.com.declare import propget
 from vpcshim.com.member import Product
 from vpcshim.com.variant import VT
-from vpcshim.model import limits
+from vpcshim.model import buses, limits
 from vpcshim.model.base import ModelObject
 
 if TYPE_CHECKING:
@@ -86,5 +86,5 @@ class Limits(ModelObject):
 
     @propget(vs=0x60020043, vt=VT.I4)
     def MaximumNumberOfSCSIControllers(self) -> int:
-        """How many SCSI controllers fit into a machine: the slots of one PCI bus, as for network adapters."""
-        return limits.PCI_SLOTS
+        """How many SCSI controllers a machine can have: four, the bus numbers that Virtual Server has."""
+        return buses.SCSI_BUSES

@@ -6,14 +6,25 @@ also one that a customer made up, is kept in the metadata of the machine's defin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import ntpath
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from vpcshim.hypervisor.hardware import Drive, Hardware
-from vpcshim.hypervisor.settings import Value
-from vpcshim.model import undoing
+from vpcshim.hypervisor.disks import Place
+from vpcshim.hypervisor.hardware import Hardware, firmware_of
+from vpcshim.hypervisor.ports import Port
+from vpcshim.hypervisor.settings import Settings, Value
+from vpcshim.model import portnames, undoing
 from vpcshim.model.configuration.keys import Key
+from vpcshim.model.devices import serial_port
 from vpcshim.model.paths import DriveMap
+
+if TYPE_CHECKING:
+    import libvirt
+
+    from vpcshim.hypervisor.disks import Drive
 
 
 @dataclass(frozen=True)
@@ -21,16 +32,16 @@ class Facts:
     """What the rows read.
 
     Attributes:
-        hardware: What the machine is made of, by the XML that is asked: the definition's, or the running domain's.
+        domain: The machine.
+        hardware: What it is made of, by the XML that is asked: the definition's, or the running domain's.
+        settings: Reads what the metadata in that XML hold.
         paths: How a path of the host is written for the script.
-        autostart: Asks libvirt whether the machine is started with the host.
-        kept: What is kept in the metadata.
     """
 
+    domain: libvirt.virDomain
     hardware: Hardware
+    settings: Callable[[], Settings]
     paths: DriveMap
-    autostart: Callable[[], bool]
-    kept: Callable[[], Mapping[str, Value]]
 
 
 Read = Callable[[Facts, tuple[int, ...]], Value | None]
@@ -60,12 +71,14 @@ def find(key: Key) -> Row | None:
     return _ROWS.get(key.pattern)
 
 
-def _firmware(table: str, entry: str) -> Read:
-    def read(facts: Facts, _numbers: tuple[int, ...]) -> Value | None:
-        hardware = facts.hardware
-        return hardware.firmware.get((table, entry)) or None if hardware.smbios == "sysinfo" else None
+def beside(key: Key) -> str | None:
+    """The key of the table inside of which that key is, or the other way round; None for none."""
+    name = key.pattern
+    return next((own for own in _ROWS if own.startswith(f"{name}/") or name.startswith(f"{own}/")), None)
 
-    return read
+
+def _firmware(table: str, entry: str) -> Read:
+    return lambda facts, _: firmware_of(facts.domain, facts.hardware, table, entry) or None
 
 
 def _mac(facts: Facts, numbers: tuple[int, ...]) -> Value | None:
@@ -78,44 +91,77 @@ def _network(facts: Facts, numbers: tuple[int, ...]) -> Value | None:
     return adapters[0].network or None if adapters else None
 
 
-def _ide(facts: Facts, numbers: tuple[int, ...]) -> Drive | None:
-    return facts.hardware.drive("ide", *numbers)
-
-
 # How .vmc files number what is at a place of an IDE channel, and what a port is connected to.
 _DRIVE_TYPES = {"disk": 1, "cdrom": 2}
 _NOTHING, _HOST_PORT, _TEXT_FILE, _PIPE = 0, 1, 2, 3
-_PORT_TYPES = {"null": _NOTHING, "dev": _HOST_PORT, "file": _TEXT_FILE, "pipe": _PIPE, "unix": _PIPE}
+_PORT_TYPES = {
+    **dict.fromkeys(("", "null"), _NOTHING),
+    **dict.fromkeys(("dev", "pty"), _HOST_PORT),
+    "file": _TEXT_FILE,
+    **dict.fromkeys(("pipe", "unix"), _PIPE),
+}
+
+
+def _at(bus: str) -> Callable[[Facts, tuple[int, ...]], Drive | None]:
+    """The drive at the place that the numbers of a key name: of IDE channel and unit, of floppies the unit."""
+    return lambda facts, numbers: facts.hardware.devices.at(Place(bus, *(0, *numbers)[-2:]))
 
 
 def _drive_type(facts: Facts, numbers: tuple[int, ...]) -> Value | None:
-    drive = _ide(facts, numbers)
+    drive = _at("ide")(facts, numbers)
     if drive is not None:
         return _DRIVE_TYPES.get(drive.device)
     return 0 if max(numbers) <= 1 else None  # a PC has two channels with two places each
 
 
-def _ide_path(facts: Facts, numbers: tuple[int, ...]) -> Value | None:
-    drive = _ide(facts, numbers)
-    return facts.paths.to_script(drive.path) if drive is not None and drive.path else None
+def _path(bus: str, *, undo: bool = False, relative: bool = False) -> Read:
+    """The path of what is in a drive, of its original or its undo disk; as Windows writes it below the .vmc."""
+
+    def read(facts: Facts, numbers: tuple[int, ...]) -> Value | None:
+        drive = _at(bus)(facts, numbers)
+        if drive is None or drive.medium is None or not drive.medium.is_local:
+            return None
+        over = facts.hardware.devices.undo(drive)
+        if undo and over is None:
+            return None
+        path = drive.medium.path if over is None or undo else str(over.original)
+        shown = facts.paths.to_script(path)
+        return _relative(shown, facts) if relative else shown
+
+    return read
 
 
-def _floppy_path(facts: Facts, numbers: tuple[int, ...]) -> Value | None:
-    drive = facts.hardware.drive("fdc", 0, *numbers)
-    return facts.paths.to_script(drive.path) if drive is not None and drive.path else None
+def _relative(shown: str, facts: Facts) -> str | None:
+    r"""A path from the folder of the machine's .vmc on, as `.\hda.vhd`; None without a .vmc on the same drive."""
+    file = facts.settings().file
+    home = facts.paths.to_script(file) if file else ""
+    if home.startswith("/") and shown.startswith("/"):
+        below = os.path.relpath(shown, os.path.dirname(home)).replace("/", ntpath.sep)
+    elif home[1:2] == ":" and home[:2] == shown[:2]:
+        below = ntpath.relpath(shown, ntpath.dirname(home))
+    else:
+        return None
+    return below if below.startswith("..") else f".\\{below}"
+
+
+def _serial(facts: Facts, number: int) -> Port | None:
+    ports = facts.hardware.serials
+    if number < len(ports):
+        return ports[number]
+    return Port(number) if number < serial_port.PORTS else None
 
 
 def _serial_type(facts: Facts, numbers: tuple[int, ...]) -> Value | None:
-    ports = facts.hardware.serials[numbers[0] : numbers[0] + 1]
-    return _PORT_TYPES.get(ports[0].type) if ports else None
+    port = _serial(facts, numbers[0])
+    return None if port is None else _PORT_TYPES.get(port.type)
 
 
 def _serial_path(kind: int) -> Read:
     def read(facts: Facts, numbers: tuple[int, ...]) -> Value | None:
-        ports = facts.hardware.serials[numbers[0] : numbers[0] + 1]
-        if not ports or _PORT_TYPES.get(ports[0].type) != kind:
+        port = _serial(facts, numbers[0])
+        if port is None or not port.path or _PORT_TYPES.get(port.type) != kind:
             return None
-        return facts.paths.to_script(ports[0].path) or None if ports[0].path else None
+        return facts.paths.to_script(port.path) if kind == _TEXT_FILE else portnames.pipe_of(port.path) or port.path
 
     return read
 
@@ -136,6 +182,15 @@ _CONTROLLER = f"{_ETHERNET}/ethernet_controller[@id=*]"
 _IDE = "hardware/pci_bus/ide_adapter/ide_controller[@id=*]/location[@id=*]"
 _SERIAL = "hardware/super_io/serial_port[@id=*]"
 _MEDIA = "the drive's own object (IVMHardDiskConnection, IVMDVDDrive, IVMFloppyDrive)"
+_UNDO = "Undoable, MergeUndoDisks and DiscardUndoDisks"
+
+
+def _medium(drive: str, bus: str) -> tuple[Row, Row]:
+    return (
+        Row(f"{drive}/pathname/absolute", str, _path(bus), instead=_MEDIA),
+        Row(f"{drive}/pathname/relative", str, _path(bus, relative=True), instead=_MEDIA),
+    )
+
 
 _ROWS = {
     row.key: row
@@ -161,8 +216,10 @@ _ROWS = {
             instead="IVMNetworkAdapter.AttachToVirtualNetwork",
         ),
         Row(f"{_IDE}/drive_type", int, _drive_type, instead=_MEDIA),
-        Row(f"{_IDE}/pathname/absolute", str, _ide_path, instead=_MEDIA),
-        Row("hardware/super_io/floppy[@id=*]/pathname/absolute", str, _floppy_path, instead=_MEDIA),
+        *_medium(_IDE, "ide"),
+        Row(f"{_IDE}/undo_pathname/absolute", str, _path("ide", undo=True), instead=_UNDO),
+        Row(f"{_IDE}/undo_pathname/relative", str, _path("ide", undo=True, relative=True), instead=_UNDO),
+        *_medium("hardware/super_io/floppy[@id=*]", "fdc"),
         Row(f"{_SERIAL}/port_type", int, _serial_type, instead="IVMSerialPort.Configure"),
         Row(f"{_SERIAL}/text_file_path", str, _serial_path(_TEXT_FILE), instead="IVMSerialPort.Configure"),
         Row(f"{_SERIAL}/pipe_name", str, _serial_path(_PIPE), instead="IVMSerialPort.Configure"),
@@ -173,9 +230,9 @@ _ROWS = {
         Row(CHASSIS_SERIAL_NUMBER, str, _firmware("chassis", "serial"), put="_put_ChassisSerialNumber"),
         Row(CHASSIS_ASSET_TAG, str, _firmware("chassis", "asset"), put="_put_ChassisAssetTag"),
         # The numbers of VMAutoStartType.
-        Row(AUTO_START, int, lambda facts, _: int(facts.autostart()), put="_put_AutoStartAtLaunch"),
+        Row(AUTO_START, int, lambda facts, _: int(bool(facts.domain.autostart())), put="_put_AutoStartAtLaunch"),
         # Kept in the metadata, but set as by the property, which looks after the undo disks that there are.
-        Row(undoing.ENABLED, bool, lambda facts, _: facts.kept().get(undoing.ENABLED), put="_put_Undoable"),
-        Row(undoing.ACTION, int, lambda facts, _: facts.kept().get(undoing.ACTION), put="_put_UndoAction"),
+        Row(undoing.ENABLED, bool, lambda facts, _: undoing.enabled(facts.settings()), put="_put_Undoable"),
+        Row(undoing.ACTION, int, lambda facts, _: int(undoing.action(facts.settings())), put="_put_UndoAction"),
     )
 }

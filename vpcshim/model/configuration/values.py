@@ -63,7 +63,8 @@ def given(key: Key, value: Any) -> Value:
             return bytes(value)
         except (TypeError, ValueError) as error:  # an array of something else
             raise Failure(HRESULT.E_INVALIDARG, f"{key}: an array is one of bytes (VT_ARRAY|VT_UI1)") from error
-    text = f"{key} is to be a string, a boolean, an integer or bytes, not {type(value).__name__}"
+    what = {type(None): "nothing", float: "a floating-point number"}.get(type(value), type(value).__name__)
+    text = f"{key} is to be a string, a boolean, an integer or bytes, not {what}"
     raise Failure(HRESULT.E_INVALIDARG, text)
 
 
@@ -86,8 +87,14 @@ def variant(product: Product, value: Value) -> Variant:
     return Variant(VT.BSTR, value)
 
 
-def with_value(values: Mapping[str, Value], key: Key, value: Value) -> dict[str, Value]:
+def with_value(values: Mapping[str, Value], key: Key, value: Value, beside: str | None = None) -> dict[str, Value]:
     """What is kept, and the value as well.
+
+    Args:
+        values: What is kept.
+        key: The key of the new value.
+        value: The new value.
+        beside: A key of what the domain itself holds that it cannot stand beside; None for none.
 
     Raises:
         Failure: E_INVALIDARG: the key names what holds other values, or is inside of a value; or it is too much.
@@ -95,8 +102,10 @@ def with_value(values: Mapping[str, Value], key: Key, value: Value) -> dict[str,
     name = str(key)
     for kept in values:
         if kept.startswith(f"{name}/") or name.startswith(f"{kept}/"):
-            text = f"{name} cannot be a value beside {kept}: an element holds a value or other elements"
-            raise Failure(HRESULT.E_INVALIDARG, text)
+            beside = kept
+    if beside is not None:
+        text = f"{name} cannot be a value beside {beside}: an element holds a value or other elements"
+        raise Failure(HRESULT.E_INVALIDARG, text)
     changed = {**values, name: value}
     size = sum(len(kept) + len(str(held)) for kept, held in changed.items())
     if size > _ALL:

@@ -111,6 +111,8 @@ class Automation(Stateful):
 
         with self._domain(write=True) as domain:
             name, xml = domain.name(), _definition(domain)
+            if value == (account.read(xml) != ""):
+                return
             _need_accounts(domain)
             known = account.read(xml) or settings.read(domainxml.parse(xml)).account
             if value and not known:

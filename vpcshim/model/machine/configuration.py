@@ -5,7 +5,7 @@ Sources: the IVMVirtualMachine pages of both products' references; virDomainSetM
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.com.variant import VT, Variant
 from vpcshim.hypervisor import domainxml, settings
-from vpcshim.hypervisor.settings import Value
+from vpcshim.hypervisor.settings import Settings, Value
 from vpcshim.model.hresults import runs
 from vpcshim.model.machine.state import Stateful
 
@@ -65,7 +65,7 @@ class Configuration(Stateful):
         value = values.given(key, configurationValue)
         row = table.find(key)
         if row is None:
-            self._keep(lambda held: values.with_value(held, key, value), running=False)
+            self._keep(lambda held: values.with_value(held, key, value, table.beside(key)), running=False)
             self._server.configuration_changed(self._uuid, str(key), value)
             return
         if not row.put:
@@ -73,7 +73,8 @@ class Configuration(Stateful):
         if type(value) is not row.kind:
             text = f"{key} is {values.KINDS[row.kind]}, not {values.KINDS[type(value)]}"
             raise Failure(HRESULT.E_INVALIDARG, text)
-        getattr(self, row.put)(value)
+        # An integer with the sign that it was given, which the setter of a property names when it refuses it.
+        getattr(self, row.put)(configurationValue if row.kind is int else value)
 
     @method(vs=0x6002004B, vpc=0x60020040, params=(VT.BSTR,), fails=(*_FAILS, *_NOT_FOUND))
     def RemoveConfigurationValue(self, configurationKey: str) -> None:
@@ -118,7 +119,7 @@ class Configuration(Stateful):
         if table.find(key) is not None:
             text = f"{key} of a running machine stays as it was started with; SetConfigurationValue changes it"
             raise Failure(HRESULT.E_INVALIDARG, text)
-        self._keep(lambda held: values.with_value(held, key, value), running=True)
+        self._keep(lambda held: values.with_value(held, key, value, table.beside(key)), running=True)
 
     @method(vs=0x6002004E, vpc=0x60020043, params=(VT.BSTR,), fails=(*_FAILS, *_NOT_FOUND))
     def RemoveActivationValue(self, activationKey: str) -> None:
@@ -136,16 +137,14 @@ class Configuration(Stateful):
         from vpcshim.hypervisor import hardware
         from vpcshim.model.configuration import table, values
 
+        def kept() -> Settings:
+            return settings.read(domainxml.parse(xml))
+
         row = table.find(key)
-
-        def kept() -> Mapping[str, Value]:
-            return settings.read(domainxml.parse(xml)).values
-
         if row is None:
-            value = kept().get(str(key))
+            value = kept().values.get(str(key))
         else:
-            facts = table.Facts(hardware.read(xml), self._paths, lambda: bool(domain.autostart()), kept)
-            value = row.read(facts, key.numbers)
+            value = row.read(table.Facts(domain, hardware.read(xml), kept, self._paths), key.numbers)
         if value is None:
             raise values.not_found(key)
         return value

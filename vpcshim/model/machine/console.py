@@ -59,8 +59,8 @@ class Console(Stateful):
         vt=VT.BSTR,
         fails=_OFF,
         unavailable=(
-            "it names a Windows pipe that speaks RDP to the guest's integration components; libvirt's consoles are "
-            "VNC and SPICE (<graphics> in the domain's XML)"
+            "it names a Windows pipe that speaks RDP to the guest's integration components; libvirt's consoles "
+            "(<graphics> in the domain's XML: VNC, SPICE, of new versions RDP too) are at addresses of the host"
         ),
     )
     def RdpPipeName(self) -> str:

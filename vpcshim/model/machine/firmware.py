@@ -122,9 +122,7 @@ class Firmware(Stateful):
 
         with self._domain() as domain:
             held = hardware.read(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-            if held.smbios == "host":
-                return hardware.host_firmware(domain.connect().getSysinfo(), of, entry)
-        return held.firmware.get((of, entry), "") if held.smbios == "sysinfo" else ""
+            return hardware.firmware_of(domain, held, of, entry)
 
     def _set_firmware(self, key: str, of: str, entry: str, value: str) -> None:
         from vpcshim.hypervisor import hardware

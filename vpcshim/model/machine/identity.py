@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from vpcshim.com.declare import propget
@@ -16,12 +18,13 @@ from vpcshim.model.machine.state import Stateful, is_saved
 from vpcshim.model.names import check_new_name
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
-# Where libvirt's drivers keep the definitions of persistent domains, for a connection to this machine.
-_DEFINITIONS = {"qemu:///system": Path("/etc/libvirt/qemu"), "qemu:///session": Path("~/.config/libvirt/qemu")}
-# Where it keeps managed-save images.
+# Where libvirt's drivers keep the definitions of persistent domains, for a connection to this machine; those of one
+# user below the folder for that user's configuration.
+_DEFINITIONS = {"qemu:///system": Path("/etc/libvirt/qemu"), "qemu:///session": Path("libvirt/qemu")}
+# Where they keep managed-save images.
 _SAVED_STATES = {
     "qemu:///system": Path("/var/lib/libvirt/qemu/save"),
-    "qemu:///session": Path("~/.config/libvirt/qemu/save"),
+    "qemu:///session": Path("libvirt/qemu/save"),
 }
 
 
@@ -83,11 +86,7 @@ class Identity(Stateful):
             return self._paths.to_script(file)
         if not persistent:
             raise Unknowable(f"{name} is a transient domain: no file holds its definition")
-        folder = _DEFINITIONS.get(self._server.connection.uri or "")
-        path = None if folder is None else folder.expanduser() / f"{name}.xml"
-        if path is None or not path.is_file():
-            raise Unknowable(f"libvirt does not tell where it keeps the definition of {name} on this connection")
-        return self._paths.to_script(path)
+        return self._kept_by_libvirt(_DEFINITIONS, f"{name}.xml", f"the definition of {name}")
 
     @propget(vs=0x60020017, vpc=0x60020014, vt=VT.BSTR, fails=(*_UNKNOWN, HRESULT.VM_E_VM_NO_SAVED_STATE))
     def SavedStateFilePath(self) -> str:
@@ -99,15 +98,20 @@ class Identity(Stateful):
             name, saved = domain.name(), is_saved(domain)
         if not saved:
             raise Failure(HRESULT.VM_E_VM_NO_SAVED_STATE, f"{name} has no saved state")
-        folder = _SAVED_STATES.get(self._server.connection.uri or "")
-        path = None if folder is None else folder.expanduser() / f"{name}.save"
-        try:
-            there = path is not None and path.is_file()
-        except PermissionError:
-            there = True  # the folder is root's; the daemon says that the image is there
-        if path is None or not there:
-            raise Unknowable(f"libvirt does not tell where it keeps the saved state of {name} on this connection")
-        return self._paths.to_script(path)
+        return self._kept_by_libvirt(_SAVED_STATES, f"{name}.save", f"the saved state of {name}")
+
+    def _kept_by_libvirt(self, folders: Mapping[str, Path], file: str, what: str) -> str:
+        """The path of a file that libvirt's daemon says it has, but not where."""
+        from vpcshim.model import preferences
+
+        folder = folders.get(self._server.connection.uri or "")
+        path = None if folder is None else preferences.home() / folder / file  # an absolute one stays as it is
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if path is not None:
+                with suppress(PermissionError):  # the folder is root's
+                    path.stat()
+                return self._paths.to_script(path)
+        raise Unknowable(f"libvirt does not tell where it keeps {what} on this connection")
 
     @propget(vs=0x60020010, vpc=0x60020011, vt=VT.I4, fails=_UNKNOWN)
     def State(self) -> VMVMState:
