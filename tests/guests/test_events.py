@@ -19,22 +19,13 @@ import pytest
 
 import vpcshim
 from tests.harness.guests import Disk, Guest, GuestFactory, GuestMaker, PrivateLibvirtd
+from tests.harness.states import OFF, ON, PAUSED, RESTORING, RUNNING, SAVED, SAVING, STOPPING
 from tests.harness.waiting import wait_until
 from vpcshim.constants import VMVMState
 from vpcshim.model.application import Application
 from vpcshim.model.virtual_machine import VirtualMachine
 
 PROGIDS = ("VirtualServer.Application", "VirtualPC.Application")
-OFF, SAVED, ON, RESTORING, RUNNING, PAUSED, SAVING, STOPPING = (
-    VMVMState.vmVMState_TurnedOff,
-    VMVMState.vmVMState_Saved,
-    VMVMState.vmVMState_TurningOn,
-    VMVMState.vmVMState_Restoring,
-    VMVMState.vmVMState_Running,
-    VMVMState.vmVMState_Paused,
-    VMVMState.vmVMState_Saving,
-    VMVMState.vmVMState_TurningOff,
-)
 
 pytestmark = pytest.mark.usefixtures("quiet_errors")
 

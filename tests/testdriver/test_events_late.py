@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import vpcshim
+from tests.harness.states import OFF, ON, PAUSED, RESTORING, RUNNING, SAVED, SAVING, STOPPING
 from tests.harness.waiting import wait_until
 from tests.testdriver.support import VS, application, find
 from vpcshim.constants import VMVMState
@@ -19,16 +20,6 @@ from vpcshim.model.task import begin
 from vpcshim.model.work import Work
 from vpcshim.testing import Machine, Node, NodeBuilder
 
-OFF, SAVED, ON, RESTORING, RUNNING, PAUSED, SAVING, STOPPING = (
-    VMVMState.vmVMState_TurnedOff,
-    VMVMState.vmVMState_Saved,
-    VMVMState.vmVMState_TurningOn,
-    VMVMState.vmVMState_Restoring,
-    VMVMState.vmVMState_Running,
-    VMVMState.vmVMState_Paused,
-    VMVMState.vmVMState_Saving,
-    VMVMState.vmVMState_TurningOff,
-)
 # How late each event is (seconds), and those after it later still.
 _LATE = 0.4
 

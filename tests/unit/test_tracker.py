@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.harness.states import OFF, ON, PAUSED, RESTORING, RUNNING, SAVED, SAVING, STOPPING
 from vpcshim.constants import VMEventType, VMVMState
 from vpcshim.hypervisor.census import Medium
 from vpcshim.hypervisor.events import Event, Extra, Kind
@@ -19,16 +20,6 @@ from vpcshim.model.events.tracker import HEARTBEAT, Told, Tracker
 
 UUID = "5d0c7fe8-8d3f-4d7c-9c60-7a0d5a6e5f03"
 START = 1000.0
-OFF, SAVED, ON, RESTORING, RUNNING, PAUSED, SAVING, STOPPING = (
-    VMVMState.vmVMState_TurnedOff,
-    VMVMState.vmVMState_Saved,
-    VMVMState.vmVMState_TurningOn,
-    VMVMState.vmVMState_Restoring,
-    VMVMState.vmVMState_Running,
-    VMVMState.vmVMState_Paused,
-    VMVMState.vmVMState_Saving,
-    VMVMState.vmVMState_TurningOff,
-)
 STARTED, SUSPENDED, RESUMED = (
     libvirt.VIR_DOMAIN_EVENT_STARTED,
     libvirt.VIR_DOMAIN_EVENT_SUSPENDED,
