@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.harness import namespace
@@ -11,6 +13,12 @@ from tests.harness import namespace
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Hand the whole command line to an inner session, or None to run it here."""
     return namespace.run_again(config) if namespace.wanted(config) else None
+
+
+def pytest_configure() -> None:
+    """Let the programs under test be interrupted, which what a shell starts in the background ignores."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -307,7 +308,7 @@ def test_the_end_of_a_hung_machine_is_a_task_that_takes_its_time(guest_factory: 
     guest = guest_factory()
     vm = machine_of(guest)
     pid = int(Path(f"/run/libvirt/qemu/{guest.name}.pid").read_text())
-    subprocess.run(["kill", "-STOP", str(pid)], check=True)
+    os.kill(pid, signal.SIGSTOP)
     began = time.monotonic()
     task = vm.TurnOff()  # libvirt waits ten seconds for a process that does not heed SIGTERM
     assert (task.IsComplete, vm.State) == (False, VMVMState.vmVMState_TurningOff)

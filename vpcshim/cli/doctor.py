@@ -41,8 +41,7 @@ def command(settings: Settings, as_json: bool) -> int:
     """Say what of libvirt works here, and what to do about the rest.
 
     Looks at versions, the connection, permissions, events, at what can be read of each running machine, and at the
-    programs that images and scripts need.
-    Changes nothing.
+    programs that images and scripts need. Changes no server and no machine.
     """
     silence_libvirt()
     from vpcshim.cli.checks import Examination

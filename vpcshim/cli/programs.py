@@ -30,8 +30,6 @@ def _scripts() -> Check:
         wine = installation.find()
         program.path()
     except NoWine as error:
-        return Check(None, "VBScript, JScript", Status.WARN, str(error), _WINE)
+        remedy = f"{error.remedy}; Python scripts need none of it" if error.remedy else None
+        return Check(None, "VBScript, JScript", Status.WARN, error.why, remedy)
     return Check(None, "VBScript, JScript", Status.OK, f"Wine's engines: {wine.version}")
-
-
-_WINE = "apt install wine wine64 gcc-mingw-w64-x86-64 (Python scripts need none of it)"
