@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import needs
+from tests.harness.waiting import wait_until
 from tests.harness.wine import need_wine
 from vpcshim.clients.scripting.wscript import windows_path
 from vpcshim.clients.wine import installation, program
@@ -157,16 +158,18 @@ def test_a_program_on_windows(windows: Windows, vpcshim_node: NodeBuilder, tmp_p
     assert windows.system("reg", "query", PROGID) != 0
 
 
-def test_a_program_outlives_its_server(windows: Windows, vpcshim_node: NodeBuilder) -> None:
+def test_a_program_outlives_its_server(windows: Windows, vpcshim_node: NodeBuilder, tmp_path: Path) -> None:
     """Its errors are its own affair: a library does not end the process that it is in."""
     node = vpcshim_node(Machine("web01"), Machine("web02"))
+    trace = tmp_path / "trace.jsonl"
 
     def serve(client: socket.socket) -> None:
-        command = [sys.executable, "-m", "vpcshim", "-c", node.uri, "serve"]
+        command = [sys.executable, "-m", "vpcshim", "-c", node.uri, "serve", "--trace", str(trace)]
         with subprocess.Popen(command, stdin=client.fileno(), stdout=client.fileno()) as server:
-            with pytest.raises(subprocess.TimeoutExpired):
-                server.wait(4)
-            server.kill()
+            try:
+                wait_until(lambda: trace.exists() and trace.read_bytes().count(b"\n") > len(SERVED) + 3, 60)
+            finally:
+                server.kill()
 
     with listening(serve) as port, windows.registered(port):
         assert windows.client("on") == [created(windows.bits), *SERVED, f"gone {GONE} {GONE}"]
@@ -198,16 +201,18 @@ def test_a_command_is_registered_with_its_whole_path(windows: Windows, command: 
     assert windows.client() == [created(windows.bits, NOT_REGISTERED)]
 
 
-def test_the_registration_of_the_product_itself_is_left_alone(windows: Windows) -> None:
+@pytest.mark.parametrize("view", LIBRARIES)
+def test_the_registration_of_the_product_itself_is_left_alone(windows: Windows, view: int) -> None:
+    """A product of either bitness: COM finds its program for programs of both."""
     theirs = rf"{CLASS}\LocalServer32"
-    assert windows.system("reg", "add", theirs, "/ve", "/d", r"C:\vs\vssrvc.exe", "/f") == 0
+    assert windows.system("reg", "add", theirs, "/ve", "/d", r"C:\vs\vssrvc.exe", "/f", f"/reg:{view}") == 0
     try:
         assert windows.register(r"C:\ssh.exe") != 0
         assert windows.unregister() == 0
-        assert windows.system("reg", "query", theirs) == 0
+        assert windows.system("reg", "query", theirs, f"/reg:{view}") == 0
         assert windows.system("reg", "query", rf"{CLASS}\InprocServer32") != 0
     finally:
-        assert windows.system("reg", "delete", CLASS, "/f") == 0
+        assert windows.system("reg", "delete", CLASS, "/f", f"/reg:{view}") == 0
 
 
 def test_both_compilers_are_named_where_one_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -219,7 +224,9 @@ def test_both_compilers_are_named_where_one_is_missing(monkeypatch: pytest.Monke
 def test_a_terminal_is_no_program(vpcshim_node: NodeBuilder) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "vpcshim", "-c", vpcshim_node().uri, "serve"]
-    told = subprocess.run(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False)
+    told = subprocess.run(
+        command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
     os.close(ours)
     os.close(theirs)
     assert (told.returncode, "is started by vpcshim64.dll" in told.stderr) == (2, True)
@@ -227,6 +234,17 @@ def test_a_terminal_is_no_program(vpcshim_node: NodeBuilder) -> None:
 
 def test_whoever_speaks_something_else_is_given_up(vpcshim_node: NodeBuilder) -> None:
     command = [sys.executable, "-m", "vpcshim", "-c", vpcshim_node().uri, "serve"]
-    told = subprocess.run(command, input="GET / HTTP/1.1\r\n", capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        command, input="GET / HTTP/1.1\r\n", capture_output=True, text=True, timeout=60, check=False
+    )
     assert (told.returncode, told.stdout) == (1, "")
     assert told.stderr.startswith("vpcshim: the program is given up: a frame of ")
+
+
+def test_programs_share_a_trace(vpcshim_node: NodeBuilder, tmp_path: Path) -> None:
+    """One command serves every program, as `authorized_keys` has it."""
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text("of another program\n")
+    command = [sys.executable, "-m", "vpcshim", "-c", vpcshim_node().uri, "serve", "--trace", str(trace)]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60, check=True)
+    assert trace.read_text() == "of another program\n"

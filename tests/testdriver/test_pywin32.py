@@ -6,6 +6,7 @@ import copy
 import gc
 import importlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -177,6 +178,7 @@ def test_comtypes_has_errors_of_its_own_and_binds_early(client: Any) -> None:
     comtypes = module("comtypes")
     vs = module("comtypes.client").CreateObject("VirtualServer.Application")
     assert vs.VirtualMachines[2].Name == "web"
+    assert module("comtypes.client").Constants(vs).vmVMState_Running == vs.VirtualMachines[2].State
     with pytest.raises(comtypes.COMError) as caught:
         vs.VirtualMachines(2).Startup()
     error = caught.value
@@ -388,6 +390,15 @@ def test_strict_lets_no_bare_except_go_on(node: Node, tmp_path: Path) -> None:
     assert "script.py(4" in done.stderr.splitlines()[-1]
 
 
+def test_strict_and_a_trace_see_an_assignment_to_what_is_read_only(node: Node, tmp_path: Path) -> None:
+    file, trace = script(tmp_path, "try: vs.Name = 'x'\nexcept Exception: print('survived')"), tmp_path / "trace"
+    assert run(node, file, "").stdout == "survived\n"
+    done = run(node, file, "--strict", "--trace", str(trace), "")
+    assert (done.returncode, done.stdout) == (1, "")
+    last = json.loads(trace.read_text().splitlines()[-1])
+    assert (last["member"], last["use"], last["hresult"]["name"]) == ("Name", "put", "DISP_E_MEMBERNOTFOUND")
+
+
 def test_the_objects_of_a_script_that_failed_are_let_go_at_once(node: Node, tmp_path: Path) -> None:
     text = """
 import atexit, gc, weakref
@@ -403,6 +414,19 @@ raise ValueError('x')
 def test_what_a_script_makes_of_its_output_is_its_own(node: Node, tmp_path: Path, line: str) -> None:
     done = run(node, script(tmp_path, f"print(1)\n{line}\nsys.exit(4)"), "")
     assert (done.returncode, done.stdout, done.stderr) == (4, "1\n", "")
+
+
+@pytest.mark.parametrize("line", ["raise ValueError('x')", "sys.exit('x')"])
+@pytest.mark.parametrize("closes", [True, False])
+def test_what_is_told_to_nobody_is_still_an_error(node: Node, tmp_path: Path, line: str, closes: bool) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    text = f"sys.stderr.close()\n{line}" if closes else line
+    command = [sys.executable, "-m", "vpcshim", "run", "-c", node.uri, str(script(tmp_path, text))]
+    errors = subprocess.PIPE if closes else writing
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=60, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr or "") == (1, "")
 
 
 def test_it_takes_no_other_ones_place(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -475,6 +499,7 @@ print(task.IsComplete, task.Result, vm.State, vm.Name)
         "vm.Memory = 'much'",
         "vm.Pause(1)",
         "vm.Startup('now')",
+        "vm.Startup(nonsense=1)",
         "vs.CreateVirtualMachine('web')",
         "vs.CreateVirtualMachine('new', 'C:\\\\')",
         "vs.FindVirtualMachine('nobody').Pause()",
@@ -551,6 +576,19 @@ def test_a_trace_that_cannot_be_written_ends_alone(node: Node, tmp_path: Path) -
     done = run(node, script(tmp_path, "print(vs.Name); sys.exit(5)"), "--trace", "/dev/full", "")
     assert (done.returncode, done.stdout) == (5, "Virtual Server\n")
     assert done.stderr == "vpcshim: the trace /dev/full ends here: No space left on device\n"
+
+
+def test_a_trace_on_a_stderr_that_nobody_reads_any_more_ends_alone(node: Node, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "vpcshim", "run", "-c", node.uri, "--trace", "-"]
+    file = script(tmp_path, "print(vs.Name, flush=True); sys.stderr.close(); print(vs.Name); sys.exit(5)")
+    for errors in (writing, subprocess.DEVNULL):
+        done = subprocess.run(
+            [*command, str(file)], stdout=subprocess.PIPE, stderr=errors, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stdout) == (5, "Virtual Server\n" * 2)
+    os.close(writing)
 
 
 def test_a_trace_is_json_whatever_a_script_passes(node: Node, tmp_path: Path) -> None:

@@ -259,10 +259,11 @@ def test_a_machine_of_which_nothing_can_be_read_is_one_note() -> None:
 
 
 def test_a_dead_server_is_one_note_that_names_it_once() -> None:
-    reports = [Report("h1", failure=failed("cannot connect to h1: no")), Report("h2", failure=failed("no answer"))]
+    told = {"h1": "cannot connect to h1: no", "h2": "no answer", "k": "a broken link"}
+    reports = [Report(host, failure=failed(why)) for host, why in told.items()]
     way_out = "(`vpcshim doctor` says what to do about it)"
-    told = [f"cannot connect to h1: no {way_out}", f"h2: no answer {way_out}"]
-    assert render.notes(reports, COLUMNS, with_host=True) == told
+    notes = [f"cannot connect to h1: no {way_out}", f"h2: no answer {way_out}", f"k: a broken link {way_out}"]
+    assert render.notes(reports, COLUMNS, with_host=True) == notes
 
 
 def test_the_greatest_comes_first_and_what_has_no_number_last() -> None:

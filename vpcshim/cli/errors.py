@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import IO, Any
 
@@ -18,7 +19,8 @@ def complain(text: str) -> None:
 
 def unreachable(host: str, why: str) -> str:
     """What is said of a server that cannot be asked: which one, why, and who knows what to do about it."""
-    return f"{why if host in why else f'{host}: {why}'} (`vpcshim doctor` says what to do about it)"
+    named = re.search(rf"(?<!\w){re.escape(host)}(?!\w)", why)
+    return f"{why if named else f'{host}: {why}'} (`vpcshim doctor` says what to do about it)"
 
 
 class Refused(click.ClickException):

@@ -91,13 +91,18 @@ def command(
     return run_script(script, arguments, factory, hooks, batch=batch)
 
 
-def hooks_of(trace: str | None, *, strict: bool, dry_run: bool) -> tuple[Hook, ...]:
-    """What sees the script's calls; the trace first, so that it holds the call that `--strict` ends at."""
+def hooks_of(
+    trace: str | None, *, strict: bool = False, dry_run: bool = False, append: bool = False
+) -> tuple[Hook, ...]:
+    """What sees the script's calls; the trace first, so that it holds the call that `--strict` ends at.
+
+    `append` is for a trace that several processes write at once: each line is one write, at the end of the file.
+    """
     hooks: list[Hook] = []
     if trace is not None:
         from vpcshim.clients.hooks.trace import Trace
 
-        hooks.append(Trace(sys.stderr if trace == "-" else _opened(trace)))
+        hooks.append(Trace(sys.stderr if trace == "-" else _opened(trace, "ab" if append else "wb")))
     if strict:
         from vpcshim.clients.hooks.strict import Strict
 
@@ -109,10 +114,10 @@ def hooks_of(trace: str | None, *, strict: bool, dry_run: bool) -> tuple[Hook, .
     return tuple(hooks)
 
 
-def _opened(name: str) -> TextIO:
+def _opened(name: str, mode: str) -> TextIO:
     """The file for the trace. Nothing is held back; it stays open for the threads that a script leaves behind."""
     try:
-        file = open(name, "wb", buffering=0)  # noqa: SIM115 - see above
+        file = open(name, mode, buffering=0)  # noqa: SIM115 - see above
     except OSError as error:
         raise Refused(f"--trace {name} cannot be written: {error.strerror}") from error
     # Half a surrogate, which a script may hold, is an escape of JSON.

@@ -35,7 +35,7 @@ Exit codes: 0 when the program has ended; 1 when what it sent is no frame; 2 for
     metavar="LETTER:=FOLDER",
     help="The folder that a drive letter of the program's paths stands for. Repeat it. Default: $VPCSHIM_DRIVES.",
 )
-@click.option("--trace", metavar="FILE", help="Write one JSON line per COM call to FILE (- is stderr).")
+@click.option("--trace", metavar="FILE", help="Add one JSON line per COM call to FILE (- is stderr).")
 @connection_options
 def command(settings: Settings, folder: Path | None, drives: tuple[str, ...], trace: str | None) -> int:
     """Serve one program on Windows over standard input and output.
@@ -53,7 +53,7 @@ def command(settings: Settings, folder: Path | None, drives: tuple[str, ...], tr
 
     logs.silence_libvirt()
     factory = Factory(settings, drives)
-    hooks = hooks_of(trace, strict=False, dry_run=False)
+    hooks = hooks_of(trace, append=True)
     # Whatever else is printed in this process must not come between the frames.
     reading, writing = os.dup(0), os.dup(1)
     sys.stdout.flush()

@@ -169,12 +169,8 @@ class Calls:
         try:
             args = arguments(member, args, named or {}) if use is not Use.PUT else assigned(member, args)
         except Failure as failure:
-            wrong = failure
-
-            def fail() -> tuple[HRESULT, Variant]:
-                raise wrong
-
-            return self._watched(Call(use, obj, member.name, member, args), fail)
+            # No hook is asked: what cannot be called as it stands is nothing to be pretended.
+            return self._told(Call(use, obj, member.name, member, args), Result(failure.code, failure=failure))
         return self._run(obj, member, use, args)
 
     def _run(self, obj: ComObject, member: Member, use: Use, args: tuple[Any, ...]) -> Result:

@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import vpcshim
@@ -104,7 +105,7 @@ def _exit_code(ended: SystemExit) -> int:
         return 0
     if isinstance(ended.code, int):
         return ended.code & 0xFF
-    print(ended.code, file=sys.stderr)
+    _say(str(ended.code))
     return FAILED
 
 
@@ -146,10 +147,14 @@ def _told(script: Path, error: BaseException) -> None:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OURS)]
     first = next((place for place, frame in enumerate(frames) if frame.filename == str(script)), 0)
     frames = frames[first:]
-    if len(frames) > 1:
-        print("Traceback (most recent call last):", file=sys.stderr)
-        sys.stderr.writelines(traceback.format_list(frames))
-    print(f"{_where(script, error, frames)}: {_what(error)}", file=sys.stderr)
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)] if len(frames) > 1 else []
+    _say(f"{''.join(lines)}{_where(script, error, frames)}: {_what(error)}")
+
+
+def _say(text: str) -> None:
+    """Tell it on stderr. Where the script has closed that, or nobody reads it, it still ended as it did."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr)
 
 
 def _where(script: Path, error: BaseException, frames: list[traceback.FrameSummary]) -> str:

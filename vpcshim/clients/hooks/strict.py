@@ -34,6 +34,8 @@ class Strict(Hook):
 
     def ended(self, call: Call, result: Result) -> None:
         """End the script if the call failed."""
-        if result.failure is not None and self.fatal is None:
+        if result.failure is None:
+            return
+        if self.fatal is None:
             self.fatal = Fatal(call, result.failure)
-            raise self.fatal
+        raise self.fatal

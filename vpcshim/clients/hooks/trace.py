@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import threading
+from contextlib import suppress
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, TextIO
@@ -63,10 +64,11 @@ class Trace(Hook):
             try:
                 self._stream.write(line)
                 self._stream.flush()
-            except OSError as error:
-                name = getattr(self._stream, "name", "")
+            except (OSError, ValueError) as error:  # ValueError: the script has closed stderr
+                name, why = getattr(self._stream, "name", ""), getattr(error, "strerror", None) or error
                 self._stream = None
-                print(f"vpcshim: the trace {name} ends here: {error.strerror or error}", file=sys.stderr)
+                with suppress(OSError, ValueError):  # the trace may be what stderr is for
+                    print(f"vpcshim: the trace {name} ends here: {why}", file=sys.stderr)
 
 
 def label(obj: ComObject) -> str:

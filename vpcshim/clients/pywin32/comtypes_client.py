@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vpcshim.clients.pywin32.constants import Constants
+from vpcshim.clients.pywin32 import constants
 from vpcshim.clients.pywin32.dynamic import CDispatch, DispatchBaseClass
 from vpcshim.clients.pywin32.session import current
 from vpcshim.com.errors import ComError, Failure, text_of
@@ -27,6 +27,13 @@ class COMError(ComError):
         self.text = text
         self.details = details
         self.args = (hresult, text, details)
+
+
+class Constants(constants.Constants):
+    """The constants; here they are made of an object."""
+
+    def __init__(self, obj: Any) -> None:
+        """Of an object of ours, or of whatever comtypes would find a type library by."""
 
 
 class _Object(DispatchBaseClass):

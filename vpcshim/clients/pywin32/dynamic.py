@@ -85,10 +85,15 @@ class CDispatch:
         if name.startswith("_"):
             object.__setattr__(self, name, value)
             return
-        member = self._session_.calls.find(self._comobject_, name)
-        if member is None or member.access not in ("read-write", "write-only"):
-            raise AttributeError(f"Property '{self._username_}.{name}' can not be set.")
-        self._value(self._session_.calls.run(self._comobject_, member, Use.PUT, (to_member(value),)))
+        calls = self._session_.calls
+        member = calls.find(self._comobject_, name)
+        if member is not None:
+            # What is read-only is asked for too: hooks are to see that it fails.
+            result = calls.run(self._comobject_, member, Use.PUT, (to_member(value),))
+            if member.putter is not None:
+                self._value(result)
+                return
+        raise AttributeError(f"Property '{self._username_}.{name}' can not be set.")
 
     # -- what pywin32 adds ---------------------------------------------------------------------------------
 

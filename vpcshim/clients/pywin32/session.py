@@ -25,7 +25,7 @@ class Session:
         self.calls = calls
         self.generated: set[Product] = set()
         self._factory = factory
-        self._held: list[Connected] = []
+        self._held: dict[int, Connected] = {}
 
     def create(self, progid: str, server: str | None) -> ComObject:
         """The application of that ProgID or CLSID, on the server that the script names, else on the default.
@@ -42,7 +42,11 @@ class Session:
 
     def hold(self, sink: Connected) -> None:
         """Keep a connected handler, as COM keeps a sink: until it is closed, or the session ends."""
-        self._held = [*(one for one in self._held if not one._subscription_.closed), sink]
+        # Nothing is looked at and written back: other threads connect handlers meanwhile.
+        self._held[id(sink)] = sink
+        for key, one in tuple(self._held.items()):
+            if one._subscription_.closed:
+                self._held.pop(key, None)
 
     def release(self) -> None:
         """Keep no handler any more."""

@@ -15,6 +15,9 @@ DEFINE_GUID(CLSID_VirtualPC, 0x9a1774b7, 0x8251, 0x4468, 0xa2, 0x14, 0x61, 0xdc,
 
 #define MAX_COMMAND 2000
 
+/* The view of the registry that programs of the other bitness have. */
+#define OTHER_VIEW (sizeof(void *) == 8 ? KEY_WOW64_32KEY : KEY_WOW64_64KEY)
+
 static const struct {
     const WCHAR *progid, *clsid;
 } classes[] = {
@@ -281,6 +284,8 @@ static BOOL is_anothers(size_t class)
 
     class_key(key, class, L"");
     if (is_there(key, 0) && !is_ours(class)) return TRUE;
+    class_key(key, class, L"\\LocalServer32"); /* a program, which serves those of both bitnesses */
+    if (is_there(key, OTHER_VIEW)) return TRUE;
     progid_key(key, class, L"\\CLSID");
     return !get_text(key, NULL, clsid, 50) && lstrcmpiW(clsid, classes[class].clsid);
 }
@@ -302,13 +307,12 @@ static LONG register_class(size_t class, const WCHAR *library, const WCHAR *comm
 /* The names of the classes belong to the libraries of both bitnesses, the classes to one. */
 static LONG unregister_class(size_t class)
 {
-    const REGSAM other = sizeof(void *) == 8 ? KEY_WOW64_32KEY : KEY_WOW64_64KEY;
     WCHAR key[120];
     LONG error;
 
     if (!is_ours(class)) return 0;
     class_key(key, class, L"");
-    if ((error = RegDeleteTreeW(HKEY_LOCAL_MACHINE, key)) || is_there(key, other)) return error;
+    if ((error = RegDeleteTreeW(HKEY_LOCAL_MACHINE, key)) || is_there(key, OTHER_VIEW)) return error;
     progid_key(key, class, L"");
     error = RegDeleteTreeW(HKEY_LOCAL_MACHINE, key);
     return error == ERROR_FILE_NOT_FOUND ? 0 : error;
