@@ -242,6 +242,18 @@ def test_a_long_text_is_typed_no_faster_than_the_machine_takes_it(
     assert 50 < most < 341, "QEMU's queue has 1024 places, three for each step"
 
 
+@pytest.mark.parametrize(("member", "keys"), [("TypeAsciiText", "a"), ("TypeKeySequence", "Key_A")])
+def test_whoever_types_takes_no_connection_from_others(
+    node: Node, member: str, keys: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed_into = machine(node, "web")
+    connection = typed_into._server.connection
+    most, meanwhile = connection._most, []
+    monkeypatch.setattr(libvirt.virDomain, "sendKey", lambda *_: meanwhile.append(connection._most))
+    getattr(typed_into.Keyboard, member)(keys)
+    assert (meanwhile, connection._most) == ([most + 1], most)
+
+
 def test_the_screen_of_the_test_driver(node: Node) -> None:
     display = machine(node, "web").Display
     assert display.Width > display.Height > 48

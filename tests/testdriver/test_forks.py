@@ -104,12 +104,17 @@ def test_children_hear_of_events_beside_a_parent_that_does(tmp_path: Path) -> No
         ("server.layouts._lock", "vm.Accountant.NetworkBytesSent"),
         ("server.runs._lock", "hears('TurnOff', 'Startup')"),
         ("changing._turn", "with changing.one_at_a_time(): pass"),
+        ("netlink._lock", "netlink.link('lo')"),
+        ("hub._lock", "hears('Pause', 'Resume')"),
     ],
 )
 def test_what_another_thread_held_at_the_fork_is_free_in_the_child(lock: str, reads: str, tmp_path: Path) -> None:
     script = f"""
 import vpcshim.model.server
+from vpcshim.hypervisor import rtnetlink
+from vpcshim.model.events import hub
 server = application._server
+netlink = rtnetlink.RtNetlink()
 held_by_another({lock})
 def child():
     {reads}

@@ -186,8 +186,10 @@ def test_what_is_no_server_is_an_error_and_no_hang(windows: Windows, sent: bytes
     assert told in (created(windows.bits, GONE), created(windows.bits, "8001000f"))
 
 
-def test_a_command_that_is_not_there_is_an_error(windows: Windows) -> None:
-    assert windows.register(r"C:\no\such.exe") == 0
+# CreateProcess by itself would start cmd.exe for the second.
+@pytest.mark.parametrize("command", [r"C:\windows\such.exe", r"C:\windows\system32\cmd .exe"])
+def test_a_command_that_is_not_there_is_an_error(windows: Windows, command: str) -> None:
+    assert windows.register(command) == 0
     try:
         assert windows.client() == [created(windows.bits, "80070002")]
     finally:

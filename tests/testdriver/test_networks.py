@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import libvirt
 import pytest
+from lxml import etree
 
 from tests.testdriver.support import find
 from vpcshim import HRESULT, ComError
@@ -301,6 +303,69 @@ def test_a_host_adapter_takes_the_addresses_away(server: VirtualServer, monkeypa
     assert made.DHCPVirtualNetworkServer.IsEnabled is False
     with pytest.raises(ComError, match="ConfigureDHCPServer"):
         made.DHCPVirtualNetworkServer.Network  # noqa: B018 - the read is what fails
+
+
+def test_a_host_adapter_takes_what_is_switched_off_away_too(server: VirtualServer) -> None:
+    made = server.CreateVirtualNetwork("inner", "")
+    dhcp = made.DHCPVirtualNetworkServer
+    dhcp.ConfigureDHCPServer("10.1.0.0", "255.255.255.0", "10.1.0.16", "10.1.0.99", "10.1.0.1")
+    dhcp.IsEnabled = False
+    made.HostAdapter = ""
+    with pytest.raises(ComError, match="ConfigureDHCPServer"):
+        dhcp.IsEnabled = True
+    with pytest.raises(ComError, match="ConfigureDHCPServer"):
+        dhcp.StartingIPAddress  # noqa: B018 - the read is what fails
+
+
+def test_what_is_kept_of_a_network_without_addresses_is_not_handed_out(
+    server: VirtualServer,
+) -> None:
+    made = server.CreateVirtualNetwork("inner", "")
+    dhcp = made.DHCPVirtualNetworkServer
+    dhcp.ConfigureDHCPServer("10.1.0.0", "255.255.255.0", "10.1.0.16", "10.1.0.99", "10.1.0.1")
+    dhcp.IsEnabled = False
+
+    def without_address(root: etree._Element) -> None:  # as by virsh net-edit
+        for ip in root.findall("ip"):
+            root.remove(ip)
+
+    with server._server.connection.calls(write=True) as connect:
+        networks.change(connect.networkLookupByName("inner"), without_address, restart=True)
+    with pytest.raises(ComError, match="ConfigureDHCPServer"):
+        dhcp.IsEnabled = True
+
+
+@pytest.mark.parametrize("end", ["rename", "remove"])
+def test_a_network_does_not_come_or_go_in_the_midst_of_a_change(server: VirtualServer, end: str) -> None:
+    made = server.CreateVirtualNetwork("inner", "")
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slowly(root: etree._Element) -> None:
+        begun.set()
+        goes_on.wait(10)
+        networks.set_notes(root, "changed")
+
+    def change() -> None:
+        with server._server.connection.calls(write=True) as connect:
+            networks.change(connect.networkLookupByName("inner"), slowly, restart=False)
+
+    def finish() -> None:
+        if end == "rename":
+            made.Name = "renamed"
+        else:
+            server.DeleteVirtualNetwork(made)
+
+    threads = [threading.Thread(target=each) for each in (change, finish)]
+    threads[0].start()
+    assert begun.wait(10)
+    threads[1].start()
+    threads[1].join(0.2)
+    goes_on.set()
+    for thread in threads:
+        thread.join(10)
+    names = {network.Name: network.Notes for network in server.VirtualNetworks}
+    del names["lab"], names["other"]
+    assert names == ({"renamed": "changed"} if end == "rename" else {})
 
 
 def test_a_range_that_is_switched_off_is_kept(server: VirtualServer) -> None:

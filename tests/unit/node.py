@@ -100,6 +100,9 @@ class Handle:
     def state(self) -> list[int]:
         return [self._machine.state, 0]
 
+    def controlInfo(self) -> list[int]:
+        return [libvirt.VIR_DOMAIN_CONTROL_OK, 0, 0]
+
     def jobStats(self) -> dict[str, int]:
         return {"type": libvirt.VIR_DOMAIN_JOB_NONE}
 

@@ -28,6 +28,10 @@ class FakeDomain:
     def __init__(self, stats: Any = None, state: Any = (1, 1), acts: Any = 0) -> None:
         self.stats, self.told, self.acts = stats, state, acts
         self.asked: list[str] = []
+        self.control = [libvirt.VIR_DOMAIN_CONTROL_OK]
+
+    def controlInfo(self) -> list[int]:
+        return [self.control.pop(0) if len(self.control) > 1 else self.control[0], 0, 0]
 
     def jobStats(self) -> Any:
         return answered(self.stats)
@@ -160,6 +164,23 @@ BUSY = libvirt_error(libvirt.VIR_ERR_OPERATION_TIMEOUT)
 )
 def test_the_job_tells_whether_a_paused_machine_is_being_saved(reason: int, found: Any, state: VMVMState) -> None:
     assert state_of(FakeDomain(found, (PAUSED, reason))) is state
+
+
+def test_nobody_waits_for_a_hung_monitor_to_tell_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_PATIENCE", 0.05)
+    hangs = FakeDomain(DEAD, (PAUSED, FOR_SAVE))
+    hangs.control = [libvirt.VIR_DOMAIN_CONTROL_OCCUPIED]
+    assert state_of(hangs) is VMVMState.vmVMState_Saving, "as the reason says"
+
+
+def test_a_monitor_that_is_busy_for_a_moment_is_waited_for() -> None:
+    busy = FakeDomain(stats(10, 5), (PAUSED, BY_USER))
+    busy.control = [
+        libvirt.VIR_DOMAIN_CONTROL_JOB,
+        libvirt.VIR_DOMAIN_CONTROL_OCCUPIED,
+        libvirt.VIR_DOMAIN_CONTROL_OK,
+    ]
+    assert state_of(busy) is VMVMState.vmVMState_Saving
 
 
 def test_a_dead_connection_is_no_state() -> None:

@@ -93,6 +93,17 @@ def test_switching_off_loses_nothing() -> None:
     assert not networks.parsed(root).parked
 
 
+def test_what_is_switched_off_last_is_switched_on_again() -> None:
+    root = served()
+    networks.disable_dhcp(root)
+    ip = root.find("ip")
+    assert ip is not None
+    ip.append(parse_element("<dhcp><range start='10.0.0.60' end='10.0.0.70'/></dhcp>"))  # by virsh
+    networks.disable_dhcp(root)
+    networks.enable_dhcp(root)
+    assert text_of(root, "ip/dhcp/*") == '<range start="10.0.0.60" end="10.0.0.70"/>'
+
+
 def test_reservations_alone_are_addresses_that_are_handed_out() -> None:
     found = networks.parsed(served("<host mac='52:54:00:00:00:01' ip='10.0.0.9'/>"))
     assert (found.enabled, found.dhcp) == (True, None)

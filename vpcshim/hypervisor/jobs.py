@@ -3,7 +3,8 @@
 libvirt counts the jobs that write a domain's memory. It has no numbers of a start or a restore, and asked for them
 it answers when the start is over; nor can it abort one ("no job is active").
 
-Sources: virDomainGetJobStats, virDomainAbortJob, virDomainManagedSave, virDomainPausedReason (libvirt-domain).
+Sources: virDomainGetJobStats, virDomainGetControlInfo, virDomainAbortJob, virDomainManagedSave,
+virDomainPausedReason (libvirt-domain).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import time
 
 import libvirt
 
@@ -19,6 +21,8 @@ from vpcshim.hypervisor.errors import DomainBusy, DomainOff, Unsupported, classi
 logger = logging.getLogger(__name__)
 
 _WHOLE = 100
+# How long another one's call to a guest's monitor may take until it is taken to hang (seconds).
+_PATIENCE, _AGAIN = 1.0, 0.02
 
 
 def counted(domain: libvirt.virDomain) -> bool:
@@ -52,18 +56,30 @@ def saved_percent(domain: libvirt.virDomain) -> int | None:
 
 
 def is_being_saved(domain: libvirt.virDomain) -> bool | None:
-    """Whether somebody is saving a running domain now; None where that is not known.
+    """Whether somebody is saving a running domain now; None where that is not known, as of one that hangs.
 
     Raises:
         libvirt.libvirtError: libvirt refused.
     """
     try:
+        if not _answers(domain):
+            return None
         stats: dict[str, int] = domain.jobStats()
     except libvirt.libvirtError as error:
         if classify(error) not in (DomainBusy, DomainOff, Unsupported):
             raise
         return None
     return _saves(stats)
+
+
+def _answers(domain: libvirt.virDomain) -> bool:
+    """Whether a question about its job is answered at once; one behind a hung monitor waits for half a minute."""
+    deadline = time.monotonic() + _PATIENCE
+    while domain.controlInfo()[0] != libvirt.VIR_DOMAIN_CONTROL_OK:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_AGAIN)
+    return True
 
 
 def abort_save(domain: libvirt.virDomain) -> bool:

@@ -244,6 +244,7 @@ def lead_out(root: etree._Element, device: str, *, is_bridge: bool) -> None:
     for tag in ("forward", "bridge", "ip", "route", "mac", "domain", "dns", "bandwidth", _OPTIONS):
         for child in root.findall(tag):
             root.remove(child)
+    _own_child(root, "dhcp", None)
     if not device:
         return
     forward = etree.SubElement(root, "forward", mode="bridge")
@@ -303,6 +304,7 @@ def disable_dhcp(root: etree._Element) -> None:
     if ip is None or server is None:
         return
     ip.remove(server)
+    _own_child(root, "dhcp", None)  # kept before somebody else gave the network another server
     etree.SubElement(own(root), _PARKED).extend(list(server))
 
 

@@ -15,10 +15,11 @@ import os
 import socket
 import struct
 import sys
-import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
+
+from vpcshim.hypervisor import forks
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
@@ -71,7 +72,7 @@ class RtNetlink:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = forks.lock()
         self._socket: socket.socket | None = None
         self._owner = 0
         self._sequence = itertools.count(1)

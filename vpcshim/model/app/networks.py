@@ -223,12 +223,14 @@ class Networks(ModelObject):
     def _remove(self, network: ComObject | None, *, keep: bool) -> str | None:
         """Undefine the network; its file, "" for none, or None when the network is gone."""
         from vpcshim.hypervisor import interfaces, networks
+        from vpcshim.hypervisor.changing import one_at_a_time
         from vpcshim.model.devices.virtual_network import NetworkObject, check_unused
 
         if not isinstance(network, NetworkObject) or network._server is not self._server:
             text = "the argument is an IVMVirtualNetwork of this server: take it from VirtualNetworks"
             raise Failure(HRESULT.DISP_E_TYPEMISMATCH, text, argerr=0)
-        with self._server.connection.calls(write=True) as connect:
+        # Whoever is in the midst of changing the definition would bring the network back with it.
+        with self._server.connection.calls(write=True) as connect, one_at_a_time():
             found = network._found_in(connect)
             if found is None:
                 return None

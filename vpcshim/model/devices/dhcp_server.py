@@ -119,7 +119,7 @@ class DHCPVirtualNetworkServer(
         network = self._read()
         if enabled == network.enabled:
             return
-        if enabled and not network.parked:
+        if enabled and (not network.parked or network.address is None):
             raise _no_range(network)
         self._change(networks.enable_dhcp if enabled else networks.disable_dhcp, "switching DHCP on or off")
 

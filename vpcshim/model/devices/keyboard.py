@@ -15,7 +15,8 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import libvirt
@@ -105,11 +106,9 @@ class Keyboard(
         if wrong or not text:
             what = f"it cannot type {' '.join(map(repr, wrong))}" if wrong else "there is no text"
             raise Failure(HRESULT.E_INVALIDARG, f"the keyboard is a US one: {what}")
-        with self._running("typed into") as (domain, _):
-            typing = self._typing_into(domain)
-            with typing.turn:
-                for _, keys in chords:
-                    _send(domain, typing, keys or ())
+        with self._typed_into() as (domain, typing):
+            for _, keys in chords:
+                _send(domain, typing, keys or ())
 
     @method(vs=0x60020005, vpc=0x60020005, params=(VT.BSTR,), fails=_INVALID)
     def TypeKeySequence(self, keySequence: str) -> None:
@@ -131,6 +130,14 @@ class Keyboard(
     def _put_HasExclusiveAccess(self, exclusive: bool) -> None:
         """Keep others from typing."""
 
+    @contextmanager
+    def _typed_into(self) -> Iterator[tuple[libvirt.virDomain, _Typing]]:
+        """The running machine, whose keyboard is this thread's; a long text takes its connection from nobody."""
+        with self._server.connection.one_more(), self._running("typed into") as (domain, _):
+            typing = self._typing_into(domain)
+            with typing.turn:
+                yield domain, typing
+
     def _typing_into(self, domain: libvirt.virDomain) -> _Typing:
         with _lock:
             machines, run = _typing.setdefault(self._server, {}), domain.ID()
@@ -140,17 +147,15 @@ class Keyboard(
             return found
 
     def _do(self, steps: Iterable[tuple[str, int]]) -> None:
-        with self._running("typed into") as (domain, _):
-            typing = self._typing_into(domain)
-            with typing.turn:
-                for modifier, key in steps:
-                    if modifier in ("DOWN", "HOLD"):
-                        typing.held.setdefault(key, False)
-                    elif modifier == "UP" and key in typing.held:
-                        if not typing.held.pop(key):
-                            _send(domain, typing, (key,))
-                    elif modifier == "":
+        with self._typed_into() as (domain, typing):
+            for modifier, key in steps:
+                if modifier in ("DOWN", "HOLD"):
+                    typing.held.setdefault(key, False)
+                elif modifier == "UP" and key in typing.held:
+                    if not typing.held.pop(key):
                         _send(domain, typing, (key,))
+                elif modifier == "":
+                    _send(domain, typing, (key,))
 
 
 def _send(domain: libvirt.virDomain, typing: _Typing, keys: tuple[int, ...]) -> None:

@@ -21,6 +21,7 @@ from vpcshim.com.member import Product
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT, Variant
 from vpcshim.hypervisor import forks, hostadapters, interfaces, networks
+from vpcshim.hypervisor.changing import one_at_a_time
 from vpcshim.hypervisor.errors import HypervisorError, Unknowable
 from vpcshim.hypervisor.networkrates import NetworkRates
 from vpcshim.model import folders, hostfiles
@@ -138,7 +139,7 @@ class VirtualServerNetwork(
     @Name.write
     def _put_Name(self, name: str) -> None:
         check_network_name(name, HRESULT.E_INVALIDARG)
-        with self._server.connection.calls(write=True) as connect:
+        with self._server.connection.calls(write=True) as connect, one_at_a_time():
             network = self._network(connect)
             old = network.name()
             if name == old:

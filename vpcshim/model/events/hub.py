@@ -27,7 +27,7 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.events import EVENTS_LOST, Fired, Subscription
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
-from vpcshim.hypervisor import census
+from vpcshim.hypervisor import census, forks
 from vpcshim.hypervisor.census import Domain
 from vpcshim.hypervisor.domainxml import SETTINGS_NS
 from vpcshim.hypervisor.errors import DomainGone, HypervisorError
@@ -497,7 +497,7 @@ class _Place:
         self.hub: Callable[[], Hub | None] = lambda: None
 
 
-_lock = threading.Lock()
+_lock = forks.lock()
 _places: weakref.WeakKeyDictionary[Server, _Place] = weakref.WeakKeyDictionary()
 
 

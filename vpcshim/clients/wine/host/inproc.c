@@ -2,7 +2,7 @@
  *
  * It starts a command, `ssh HOST vpcshim serve` as a rule, and talks with that over its standard streams: nobody else
  * has an end of them, and ssh says who may. The command stands in the registry where administrators alone write, with
- * the program's whole path, so that no environment and no folder decides what runs in an elevated process.
+ * the program's whole path, so that no search path decides which program an elevated process starts.
  * It is registered without a threading model, so COM keeps all objects in one apartment.
  */
 #include <initguid.h>
@@ -80,14 +80,26 @@ static void close_handle(HANDLE handle)
     if (handle && handle != INVALID_HANDLE_VALUE) CloseHandle(handle);
 }
 
+/* The program that a command names: what is quoted at its beginning, or what stands before its first blank. */
+static void program_of(const WCHAR *command, WCHAR *program)
+{
+    const WCHAR end = *command == '"' ? '"' : ' ';
+
+    if (end == '"') command++;
+    while (*command && *command != end) *program++ = *command++;
+    *program = 0;
+}
+
 /* Start the command with these as its standard streams, and with nothing else of this process. */
 static HRESULT start(WCHAR *command, HANDLE streams[3])
 {
     STARTUPINFOEXW startup = {0};
     PROCESS_INFORMATION process;
+    WCHAR program[MAX_COMMAND];
     SIZE_T size = 0;
     HRESULT hr = S_OK;
 
+    program_of(command, program); /* else C:\Program.exe would be tried for a path with blanks without quotes */
     InitializeProcThreadAttributeList(NULL, 1, 0, &size);
     if (!(startup.lpAttributeList = calloc(1, size))) return E_OUTOFMEMORY;
     if (!InitializeProcThreadAttributeList(startup.lpAttributeList, 1, 0, &size)) {
@@ -102,7 +114,7 @@ static HRESULT start(WCHAR *command, HANDLE streams[3])
     startup.StartupInfo.hStdError = streams[2];
     if (!UpdateProcThreadAttribute(startup.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, streams,
                                    3 * sizeof(*streams), NULL, NULL) ||
-        !CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_NO_WINDOW | EXTENDED_STARTUPINFO_PRESENT, NULL, NULL,
+        !CreateProcessW(program, command, NULL, NULL, TRUE, CREATE_NO_WINDOW | EXTENDED_STARTUPINFO_PRESENT, NULL, NULL,
                         &startup.StartupInfo, &process)) {
         hr = last_error();
     } else {
