@@ -49,11 +49,17 @@ _BY_ITSELF = {
 }
 
 
-@pytest.fixture
-def bench(vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, row: Row) -> Bench:
+def made(row: Row, bench: Bench) -> ComObject:
+    """The object in its situation, for the call that the row is about."""
+    obj = row.situation(bench)
     if row.expected.failed:
         # On a busy machine a refusal may take longer, and be the task's.
-        monkeypatch.setattr(task, "_MOMENT", 10.0)
+        bench.patch.setattr(task, "_MOMENT", 10.0)
+    return obj
+
+
+@pytest.fixture
+def bench(vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, row: Row) -> Bench:
     return Bench(vpcshim_node, monkeypatch, tmp_path, row.product, row.interface)
 
 
@@ -63,7 +69,7 @@ def arguments(row: Row) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_the_vtable_answers_what_the_table_says(bench: Bench, row: Row) -> None:
-    obj = row.situation(bench)
+    obj = made(row, bench)
     if not row.out:
         prefix = "get" if DECLARED[row.product, row.interface, row.member].kind == "property" else "raw"
         assert getattr(obj, f"{prefix}_{row.member}")(*arguments(row), None) is row.expected
@@ -81,7 +87,7 @@ def test_the_vtable_answers_what_the_table_says(bench: Bench, row: Row) -> None:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.out], ids=str)
 def test_late_binding_answers_the_same(bench: Bench, row: Row) -> None:
-    obj = row.situation(bench)
+    obj = made(row, bench)
     member = DECLARED[row.product, row.interface, row.member]
     flags = DispatchFlags.PROPERTYGET if member.kind == "property" else DispatchFlags.METHOD
 
