@@ -179,7 +179,7 @@ def test_another_process_sees_that_a_paused_machine_is_being_saved(guest_factory
         task = vm.Save()
         command = [sys.executable, "-c", RESUMES, PrivateLibvirtd.uri, guest.name]
         refused = subprocess.run(command, capture_output=True, text=True, cwd=HOME, timeout=60)
-        assert not task.IsComplete
+        assert not task.IsComplete, task.ErrorDescription
         assert (refused.stdout, refused.stderr) == (f"{guest.name} is being saved\n", "")
         task.Cancel()
         task.WaitForCompletion(-1)

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 _WHOLE = 100
 # How long another one's call to a guest's monitor may take until it is taken to hang (seconds).
 _PATIENCE, _AGAIN = 1.0, 0.02
+# A save is a job in the background, of which questions are answered.
+_ANSWERING = (libvirt.VIR_DOMAIN_CONTROL_OK, libvirt.VIR_DOMAIN_CONTROL_JOB)
 
 
 def counted(domain: libvirt.virDomain) -> bool:
@@ -75,7 +77,7 @@ def is_being_saved(domain: libvirt.virDomain) -> bool | None:
 def _answers(domain: libvirt.virDomain) -> bool:
     """Whether a question about its job is answered at once; one behind a hung monitor waits for half a minute."""
     deadline = time.monotonic() + _PATIENCE
-    while domain.controlInfo()[0] != libvirt.VIR_DOMAIN_CONTROL_OK:
+    while domain.controlInfo()[0] not in _ANSWERING:
         if time.monotonic() > deadline:
             return False
         time.sleep(_AGAIN)
