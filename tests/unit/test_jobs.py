@@ -173,13 +173,16 @@ def test_nobody_waits_for_a_hung_monitor_to_tell_of_a_job(monkeypatch: pytest.Mo
     assert state_of(hangs) is VMVMState.vmVMState_Saving, "as the reason says"
 
 
+def test_a_job_in_the_background_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_PATIENCE", 0.05)
+    saving = FakeDomain(stats(10, 5), (PAUSED, BY_USER))
+    saving.control = [libvirt.VIR_DOMAIN_CONTROL_JOB]
+    assert state_of(saving) is VMVMState.vmVMState_Saving
+
+
 def test_a_monitor_that_is_busy_for_a_moment_is_waited_for() -> None:
     busy = FakeDomain(stats(10, 5), (PAUSED, BY_USER))
-    busy.control = [
-        libvirt.VIR_DOMAIN_CONTROL_JOB,
-        libvirt.VIR_DOMAIN_CONTROL_OCCUPIED,
-        libvirt.VIR_DOMAIN_CONTROL_OK,
-    ]
+    busy.control = [libvirt.VIR_DOMAIN_CONTROL_OCCUPIED, libvirt.VIR_DOMAIN_CONTROL_OK]
     assert state_of(busy) is VMVMState.vmVMState_Saving
 
 
