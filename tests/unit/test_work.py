@@ -122,6 +122,23 @@ def test_without_a_thread_it_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> N
     assert told == []
 
 
+def test_a_refusal_is_heard_of_although_the_beginning_takes_long() -> None:
+    def refuse(_work: Work) -> None:
+        raise ValueError("no")
+
+    works = Works()
+    works.watch(lambda _work, over: None if over else time.sleep(0.3))
+    refusal = begin(works, Work("x", refuse)).refusal(0.2)
+    assert refusal is not None
+    assert refusal.description == "no"
+
+
+def test_what_is_refused_later_is_no_refusal_of_the_call(gate: Gate) -> None:
+    work = begin(Works(), Work("x", gate))
+    assert work.refusal(0.01) is None
+    gate.open.set()
+
+
 # -- percentages ----------------------------------------------------------------------------------------------
 
 

@@ -142,7 +142,8 @@ def begin(of: ModelObject, work: Work) -> Task:
         server.changed(work.uuid)
 
     server.works.begin(work, of._failure_, ended)
-    if work.wait(_MOMENT) and work.failure is not None:
+    refusal = work.refusal(_MOMENT)
+    if refusal is not None:
         server.works.forget(work)
-        raise work.failure
+        raise refusal
     return Task(of._product_, server, of._options, work)

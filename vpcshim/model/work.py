@@ -29,6 +29,9 @@ _AT_A_TIME = 8
 _TO_CANCEL = 10.0
 _AGAIN = 0.02
 _TURN = 0.1
+# How long an operation may take to begin, for its caller to hear of a refusal (seconds): it waits for its turn, and
+# for its place among the events, which over a slow link takes a while.
+_TO_BEGIN = 1.0
 # How long the operations on a machine that was turned off may take to notice (seconds).
 _TO_NOTICE = 5.0
 
@@ -80,6 +83,7 @@ class Work:
         self._percent = percent
         self._seen = 0
         self._lock = threading.Lock()
+        self._begun = threading.Event()
         self._ended = threading.Event()
 
     @property
@@ -95,6 +99,11 @@ class Work:
     def wait(self, seconds: float | None) -> bool:
         """Wait until it is over, for at most so long (None: without limit); whether it is."""
         return self._ended.wait(seconds)
+
+    def refusal(self, moment: float) -> Failure | None:
+        """What made it fail within so many seconds of its beginning, which is waited for; None when nothing did."""
+        self._begun.wait(_TO_BEGIN)
+        return self.failure if self.wait(moment) else None
 
     def percent(self) -> int:
         """How far it is, 0..100; it never goes back, and is 100 only when it ended well."""
@@ -136,7 +145,7 @@ class Work:
         over = self.ended
         # Whoever held them at the fork holds them for good.
         self._lock = threading.Lock()
-        self._ended = threading.Event()
+        self._begun, self._ended = threading.Event(), threading.Event()
         if over:
             self._ended.set()
         else:
@@ -151,6 +160,7 @@ class Work:
         try:
             try:
                 with turn(self):
+                    self._begun.set()
                     self.heed_cancel()
                     self._run(self)
             except Failure as failure:
@@ -164,6 +174,7 @@ class Work:
                 logger.info("%s: %s", self.description, self.failure)
             ended(self)
         finally:
+            self._begun.set()
             self._ended.set()
 
     def heed_cancel(self) -> None:
