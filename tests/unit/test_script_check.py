@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpcshim.clients.check import Language, Report, Unreadable, check
-from vpcshim.clients.text import NotText, read_script
+from vpcshim.clients.check import Report, Unreadable, check
+from vpcshim.clients.text import Language, NotText, read_script
 from vpcshim.com.member import Product
 
 VBS = """' vm.Startup is not called, nor is "CreateObject(""Foo.Bar"")"

@@ -35,16 +35,14 @@ def command(scripts: tuple[Path, ...], as_json: bool) -> int:
     SCRIPTs are .vbs, .js or .py files.
     """
     from vpcshim.clients import check
-    from vpcshim.clients.text import NotText, read_script
+    from vpcshim.clients.text import NotText, language_of, read_script
 
     reports = {}
     unread: list[str] = []
     fine = True
     for script in scripts:
-        language = check.LANGUAGES.get(script.suffix.lower())
         try:
-            if language is None:
-                raise NotText("no script known here: .vbs, .js and .py are")
+            language = language_of(script)
             report = reports[str(script)] = check.check(read_script(script), language, script.resolve().parent)
         except check.Unreadable as error:
             unread.append(f"{script}{error}")

@@ -66,11 +66,12 @@ def command(
     batch: bool,
 ) -> int:
     """Run SCRIPT (.py, .vbs or .js), made for Virtual Server 2005 or Windows Virtual PC, with its ARGUMENTS."""
-    from vpcshim.clients.check import LANGUAGES
+    from vpcshim.clients.text import NotText, language_of
 
-    language = LANGUAGES.get(script.suffix.lower())
-    if language is None:
-        raise Refused(f"{script} is no script known here: .vbs, .js and .py are")
+    try:
+        language = language_of(script)
+    except NotText as error:
+        raise Refused(f"{script} is {error}") from error
     try:
         script.open("rb").close()
     except OSError as error:

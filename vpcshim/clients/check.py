@@ -13,17 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 from vpcshim.clients.pywin32.install import STAND_INS
 from vpcshim.clients.scripting.globals import FUNCTIONS
 from vpcshim.clients.scripting.language import JSCRIPT, VBSCRIPT, Refused, prepare
+from vpcshim.clients.text import Language
 from vpcshim.com.member import Member, Product
 from vpcshim.model.application import product_of
 from vpcshim.model.catalogue import interfaces
-
-Language = Literal["vbscript", "jscript", "python"]
-LANGUAGES: dict[str, Language] = {".vbs": "vbscript", ".js": "jscript", ".py": "python"}
 
 # A string, a comment, a member that is asked for, or a handler of an event; what comes first at a place wins.
 _VBSCRIPT = re.compile(

@@ -1,9 +1,13 @@
-"""The text of a script file, in whichever encoding its author's editor left it."""
+"""What a script file is: its language, and its text in whichever encoding its author's editor left it."""
 
 from __future__ import annotations
 
 import codecs
 from pathlib import Path
+from typing import Literal
+
+Language = Literal["vbscript", "jscript", "python"]
+_LANGUAGES: dict[str, Language] = {".vbs": "vbscript", ".js": "jscript", ".py": "python"}
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -15,6 +19,18 @@ _LARGEST = 16 << 20
 
 class NotText(Exception):
     """The file is no text; the message says why."""
+
+
+def language_of(path: Path) -> Language:
+    """The language that the file's name says.
+
+    Raises:
+        NotText: It is the name of no script.
+    """
+    language = _LANGUAGES.get(path.suffix.lower())
+    if language is None:
+        raise NotText("no script known here: .vbs, .js and .py are")
+    return language
 
 
 def read_script(path: Path) -> str:
