@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.harness import namespace
+from tests.harness import namespace, wine
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -26,3 +28,14 @@ def pytest_report_header(config: pytest.Config) -> str:
     if namespace.inside():
         return "daemons: private mount, network, process and cgroup namespaces"
     return f"daemons: outside namespaces ({namespace.why_not()})"
+
+
+@pytest.fixture(scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder of this session's, for Wine's private folder.
+
+    Of the user's own the wineserver may run already, outside of the namespaces: its sockets are of another network.
+    """
+    cache = tmp_path_factory.mktemp("cache")
+    yield cache
+    wine.end_servers(cache)

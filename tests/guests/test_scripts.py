@@ -19,10 +19,9 @@ Run = Callable[..., dict[str, Ran]]  # a script and its arguments: the outcome i
 
 
 @pytest.fixture(scope="session")
-def languages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The cache of each language's runs: a wineserver outside of these namespaces cannot serve processes inside."""
-    cache = tmp_path_factory.mktemp("cache")
-    return dict.fromkeys(LANGUAGES if no_wine() is None else ("py",), cache)
+def languages(own_cache: Path) -> dict[str, Path]:
+    """The cache of each language's runs."""
+    return dict.fromkeys(LANGUAGES if no_wine() is None else ("py",), own_cache)
 
 
 @pytest.fixture

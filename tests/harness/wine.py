@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from functools import cache
+from pathlib import Path
 
 from tests.harness.needs import missing
 from vpcshim.clients.wine import installation, program
@@ -24,3 +27,12 @@ def need_wine() -> None:
     why = _why_not()
     if why is not None:
         missing(why)
+
+
+def end_servers(cache_home: Path) -> None:
+    """End the wineservers whose folders are in that cache."""
+    for prefix in cache_home.glob("vpcshim/wine-*"):
+        server = installation.find().server
+        if server is not None:
+            environment = {**os.environ, "WINEPREFIX": str(prefix)}
+            subprocess.run([server, "-k"], env=environment, timeout=60, check=False, capture_output=True)

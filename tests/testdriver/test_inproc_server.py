@@ -108,12 +108,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=BITS)
-def windows(request: pytest.FixtureRequest, built: Path) -> Iterator[Windows]:
+def windows(
+    request: pytest.FixtureRequest, built: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> Windows:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own_cache))
     wine = installation.find()
     made = Windows(wine, built, request.param, wine.environment(installation.prefix(wine)))
     installation.keep_server(wine, made.environment)
-    with installation.locked(installation.cache() / "registered.lock"):  # one registry for all
-        yield made
+    return made
 
 
 Serve = Callable[[socket.socket], object]
