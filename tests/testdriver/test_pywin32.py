@@ -649,3 +649,17 @@ def test_wrong_usage(node: Node, tmp_path: Path, name: str, args: tuple[str, ...
     assert done.returncode == 2
     assert why in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_is_not_to_be_had_is_found_out_at_once(tmp_path: Path) -> None:
+    script = tmp_path / "report.py"
+    script.write_text(
+        "import pythoncom, win32com.client\n"
+        "try:\n"
+        "    win32com.client.Dispatch('VirtualServer.Application')\n"
+        "except pythoncom.com_error as error:\n"
+        "    print(*error.args)\n"
+    )
+    command = [sys.executable, "-m", "vpcshim", "-c", "qemu+tcp://127.0.0.1:1/system", "run", str(script)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == "-2147023174 The RPC server is unavailable. None None\n"

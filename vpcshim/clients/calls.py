@@ -119,13 +119,20 @@ class Calls:
         self._hooks = hooks
 
     def create(self, factory: Callable[[str, str | None], ComObject], progid: str, server: str | None) -> Result:
-        """Make an application object; a ComError of the factory becomes the result's failure."""
+        """Make an application object whose server answers; a ComError of the factory becomes the result's failure.
+
+        As with COM, it is here that a script finds out that a server is not to be had, and not at the first member.
+        """
+        from vpcshim.model.application import Application
 
         def make() -> tuple[HRESULT, Variant]:
             try:
-                return HRESULT.S_OK, Variant(VT.DISPATCH, factory(progid, server))
+                made = factory(progid, server)
             except ComError as error:
                 raise Failure(HRESULT(error.scode), error.description) from error
+            if isinstance(made, Application):
+                made.reach()
+            return HRESULT.S_OK, Variant(VT.DISPATCH, made)
 
         args = () if server is None else (server,)
         return self._watched(Call(Use.CREATE, None, progid, None, args), make)

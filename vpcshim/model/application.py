@@ -13,6 +13,7 @@ from vpcshim.com.errors import Failure, com_error
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.hypervisor.connection import DEFAULT_TIMEOUT
+from vpcshim.hypervisor.errors import AccessDenied, HypervisorError
 from vpcshim.model.app.configuration import Configuration
 from vpcshim.model.app.disks import Disks
 from vpcshim.model.app.files import Files
@@ -52,6 +53,20 @@ class Application(
     def __init__(self, options: ConnectionOptions) -> None:
         uri = options.uri or os.environ.get("VPCSHIM_URI") or None
         super().__init__(self._PRODUCT, server_of(uri, options.timeout), options)
+
+    def reach(self) -> None:
+        """Have a connection open, as whoever is handed an object by COM has one.
+
+        Raises:
+            Failure: E_ACCESSDENIED, or RPC_S_SERVER_UNAVAILABLE, whatever else kept it from being opened.
+        """
+        try:
+            with self._server.connection.calls():
+                pass
+        except HypervisorError as error:
+            denied = isinstance(error, AccessDenied)
+            code = HRESULT.E_ACCESSDENIED if denied else HRESULT.RPC_S_SERVER_UNAVAILABLE
+            raise Failure(code, str(error)) from error
 
 
 class VirtualServer(Application, interface="IVMVirtualServer", vs="{D1E64C50-A25D-450F-BE0B-9CA5A354CFF4}"):
