@@ -373,7 +373,9 @@ def test_a_network_on_a_bridge_of_the_host(wired: Guest, server: VirtualServer, 
 
 #: A guest agent as far as libvirt asks one here: it reads a request a line and answers it.
 _AGENT = r"""
-exec 3<>/dev/vport0p1 || exec 3<>/dev/vport1p1
+until [ -e /dev/vport0p1 ] || [ -e /dev/vport1p1 ]; do sleep 0.1; done  # the driver makes it a moment later
+port=/dev/vport0p1; [ -e $port ] || port=/dev/vport1p1
+exec 3<>$port
 while read -r line <&3; do
   case $line in
     *guest-sync*) echo "{\"return\": $(echo "$line" | sed 's/.*"id": *\([0-9]*\).*/\1/')}" >&3;;
