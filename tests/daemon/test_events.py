@@ -166,7 +166,7 @@ def test_the_command_line_refuses_an_unknown_machine(testdriver_daemon: TestDriv
     command = [sys.executable, "-m", "vpcshim", "--connect", testdriver_daemon.uri, "events", "nobody"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "vpcshim: no such machine: nobody\n"
+    assert done.stderr == f"vpcshim: there is no machine named nobody on {testdriver_daemon.uri}\n"
 
 
 def test_a_first_look_that_fails_is_followed_by_another(

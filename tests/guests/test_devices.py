@@ -31,7 +31,8 @@ _KEYBOARD = "/dev/input/event0"
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> VirtualServer:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VirtualServer:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     return vpcshim.CreateObject("VirtualServer.Application", URI, drives={"C:": str(tmp_path)})
 
 

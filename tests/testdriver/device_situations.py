@@ -59,6 +59,7 @@ def made(bench: Bench, state: State = "running", nics: tuple[Nic, ...] | None = 
     folder = bench.folder / "c"
     folder.mkdir(exist_ok=True)
     bench.patch.setenv("VPCSHIM_DRIVES", f"C:={folder}")
+    bench.patch.setenv("XDG_DATA_HOME", str(bench.folder / "data"))
     nics = nics or (Nic("network", "lab"), Nic("bridge", "br0"), Nic("ethernet"))
     bench.made = bench.nodes(Machine("web", state=state, nics=nics), Machine("other", nics=0), networks=("lab",))
     app = application(bench.made, bench.product)

@@ -114,9 +114,21 @@ def test_exit_0_when_everything_was_read(node: str) -> None:
 
 
 def test_skipped_nics_are_no_error(node: str) -> None:
-    result = run("-c", node, "accountant", "slirp", "--columns", "net-sent", "--unreadable-nics", "skip")
-    assert (result.returncode, result.stderr) == (0, "")
+    skip = ("--unreadable-nics", "skip")
+    result = run("-c", node, "accountant", "slirp", "web01", "--columns", "net-sent", *skip)
+    assert result.returncode == 0
     assert result.stdout.splitlines()[1].split() == ["slirp", "running", "0"]
+    (left_out,) = stderr_lines(result)
+    assert left_out.startswith("vpcshim: slirp: left out of net-sent: NIC 1 (nocount, ")
+    assert run("-c", node, "accountant", "slirp", "--columns", "uptime", *skip).stderr.count("left out") == 0
+
+
+def test_explain_says_which_nic_no_source_serves(node: str) -> None:
+    result = run("-c", node, "accountant", "slirp", "web01", "--explain", "--columns", "net-sent")
+    slirp, web = result.stdout.splitlines()[-2:]
+    assert slirp.startswith("slirp NIC 1 (nocount, ")
+    assert "interfaceStats does not count sent and received bytes there" in slirp
+    assert web.endswith(": interfaceStats") or ": interfaceStats (" in web
 
 
 def test_json(node: str) -> None:
@@ -291,7 +303,7 @@ def test_a_full_disk_is_one_line(node: str, arguments: tuple[str, ...]) -> None:
             check=False,
         )
     assert result.returncode == 1
-    assert result.stderr == "vpcshim: No space left on device\n"
+    assert result.stderr == "vpcshim: standard output: No space left on device\n"
 
 
 # -- accountant: watching ----------------------------------------------------------------------------------

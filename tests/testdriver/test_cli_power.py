@@ -110,7 +110,12 @@ def test_what_is_done(node: Node, command: str, name: str, said: str) -> None:
     [
         ("start", "web01", "web01 is running already"),
         ("stop", "old", "old is not running and cannot be turned off"),
-        ("save", "kept", "kept is not running and cannot be saved"),
+        (
+            "save",
+            "kept",
+            "kept is saved, not running, and cannot be saved: starting it restores it, DiscardSavedState throws "
+            "the saved state away",
+        ),
         ("pause", "db01", "db01 is paused already"),
         ("resume", "web01", "web01 is not paused"),
         ("reset", "old", "old is not running and cannot be reset"),
@@ -144,6 +149,37 @@ def test_a_name_of_two_servers_says_which(node: Node, vpcshim_node: NodeBuilder)
     assert errors == (
         f"vpcshim: there is a machine named web01 on {node.uri} and on {other.uri}: say which with --connect\n"
     )
+
+
+@pytest.mark.parametrize("command", ["stop", "list", "accountant", "events"])
+def test_a_name_of_two_machines_is_no_matter_for_the_doctor(vpcshim_node: NodeBuilder, command: str) -> None:
+    node = vpcshim_node(Machine("WEB01"), Machine("Web01"))
+    _, errors = run(node.uri, command, "web01", code=2)
+    assert errors.endswith("web01 may be any of WEB01, Web01: name one of them in its own case\n")
+    assert errors.count("\n") == 1
+
+
+def test_events_of_a_machine_that_is_not_there_names_the_server(node: Node) -> None:
+    assert run(node.uri, "events", "nosuch", "none", code=2)[1].splitlines() == [
+        f"vpcshim: there is no machine named {name} on {node.uri}" for name in ("nosuch", "none")
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--timeout", "1e308", "list"),
+        ("--timeout", "nan", "list"),
+        ("--timeout", "-1", "list"),
+        ("--timeout", "1e9", "doctor"),
+        ("start", "old", "--wait-timeout", "1e10"),
+        ("accountant", "--watch", "1e308"),
+    ],
+)
+def test_seconds_beyond_a_day_are_wrong_usage(node: Node, arguments: tuple[str, ...]) -> None:
+    out, errors = run(node.uri, *arguments, code=2)
+    assert "to 86400." in errors
+    assert out == ""
 
 
 def test_a_server_that_cannot_be_asked_does_nothing_at_all(node: Node) -> None:

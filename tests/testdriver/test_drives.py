@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import libvirt
 import pytest
 
 from tests.testdriver.storage import MIB, Storage, make_child
@@ -197,7 +198,9 @@ QCOW2 = b"QFI\xfb" + bytes(4092)
     [
         ("guest.img", QCOW2, r"looks like an image of the format qcow2.*rename it to \*\.qcow2"),
         ("guest.raw", QCOW2, "looks like an image of the format qcow2"),
-        ("guest", QCOW2, "looks like an image of the format qcow2"),
+        ("guest", QCOW2, "no hard disk by its name: these end with .*vhd, .*qcow2, .*img or .raw"),
+        ("disc.iso", bytes(4096), "no hard disk by its name"),
+        ("web.vmc", b"<preferences/>", "no hard disk by its name"),
         ("guest.img", b"conectix" + bytes(4088), "looks like an image of the format vpc"),
         ("guest.img", b"KDMV" + bytes(4092), "looks like an image of the format vmdk"),
         ("guest.vhd", QCOW2, "no image of the format vpc"),
@@ -267,9 +270,95 @@ def test_a_raw_image_stays_raw_whatever_its_guest_writes(storage: Storage) -> No
 
 
 def test_removable_media_are_raw(storage: Storage) -> None:
-    (storage.folder / "odd.iso").write_bytes(QCOW2)
-    storage.web.DVDROMDrives(1).AttachImage(r"C:\odd.iso")
+    storage.web.DVDROMDrives(1).AttachImage(r"C:\other.iso")
     assert disk_of(storage, "web", "hdc")["format"] == "raw"
+
+
+_XML = '<?xml version="1.0" encoding="UTF-16"?>\r\n<preferences>\u00e4</preferences>\r\n'
+
+
+@everywhere
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("odd.iso", QCOW2, "looks like an image of the format qcow2"),
+        ("free.vhd", None, "looks like an image of the format vpc"),
+        ("fixed.img", bytes(1 << 20), "looks like an image of the format vpc"),
+        ("free.qcow2", None, "looks like an image of the format qcow2"),
+        ("odd.img", b"KDMV" + bytes(4092), "looks like an image of the format vmdk"),
+        ("odd.vdi", bytes(64) + b"\x7f\x10\xda\xbe" + bytes(4028), "looks like an image of the format vdi"),
+        ("web.vmc", _XML.encode("utf-16"), "is a text"),
+        ("web.vmc", _XML.encode("utf-16-le"), "is a text"),
+        ("web.vmc", _XML.encode("utf-8-sig"), "is a text"),
+        ("long.txt", "\u20ac uro\n".encode() * 4096, "is a text"),
+        ("disk.vmdk", b"# Disk DescriptorFile\nRW 1 FLAT \"/etc/shadow\" 0\n", "is a text"),
+    ],
+)  # fmt: skip
+def test_what_is_no_image_of_a_disc_is_put_into_no_drive(
+    vpcshim_node: NodeBuilder, tmp_path: Path, product: Product, name: str, content: bytes | None, words: str
+) -> None:
+    storage = Storage(vpcshim_node, tmp_path, product)
+    if name == "fixed.img":
+        options = {"subformat": "fixed", "force_size": "on"}
+        qemuimg.create(tmp_path / name, format="vpc", size=MIB, options=options)  # which has nothing at its start
+    elif content is not None:
+        (tmp_path / name).write_bytes(content)
+    invalid = HRESULT.E_INVALIDARG
+    drives = (
+        (storage.web.DVDROMDrives(1), "hdc", HRESULT.DISP_E_EXCEPTION if product is VS else invalid),
+        (storage.web.FloppyDrives(1), "fda", HRESULT.VM_E_IMAGE_CAPTURE_FAIL if product is VS else invalid),
+    )
+    for drive, target, expected in drives:
+        code, text = refused(drive.AttachImage, rf"C:\{name}")
+        assert (code, words in text) == (expected, True), text
+        assert disk_of(storage, "web", target)["source"] is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", bytes(1_474_560), b"\xeb\x3c\x90MSDOS5.0" + bytes(2048), b"a\nb".ljust(2048) + bytes(2048)]
+)
+def test_what_may_be_an_image_of_a_disc_is_taken(storage: Storage, content: bytes) -> None:
+    (storage.folder / "a.vfd").write_bytes(content)
+    storage.web.FloppyDrives(1).AttachImage(r"C:\a.vfd")
+    storage.web.FloppyDrives(1).ReleaseImage()
+    storage.web.DVDROMDrives(1).AttachImage(r"C:\a.vfd")
+
+
+@everywhere
+@pytest.mark.parametrize("state", ["shutoff", "running"])
+def test_a_disc_is_no_image_that_a_guest_writes_to(
+    vpcshim_node: NodeBuilder, tmp_path: Path, product: Product, state: Any
+) -> None:
+    storage = Storage(vpcshim_node, tmp_path, product, state)
+    (tmp_path / "link.iso").symlink_to("data.img")
+    for image, target in (("data.img", "sda"), ("link.iso", "sda"), ("floppy.vfd", "fdb")):
+        code, text = refused(storage.web.DVDROMDrives(1).AttachImage, rf"C:\{image}")
+        assert (code, f"is the drive {target} of web already" in text) == (HRESULT.DISP_E_EXCEPTION, True), text
+    for image, target in (("data.img", "sda"), ("floppy.vfd", "fdb"), ("cd.iso", "hdd")):
+        code, text = refused(storage.web.FloppyDrives(1).AttachImage, rf"C:\{image}")
+        assert (code, f"is the drive {target} of web already" in text) == (HRESULT.VM_E_IMAGE_CAPTURE_FAIL, True)
+    if state == "shutoff":  # the test driver changes no medium of a running machine
+        storage.web.DVDROMDrives(1).AttachImage(r"C:\cd.iso")  # which both drives only read
+
+
+@pytest.mark.parametrize("state", ["running", "saved"])
+def test_a_disc_is_no_image_that_another_guest_writes_to(
+    vpcshim_node: NodeBuilder, tmp_path: Path, state: Any
+) -> None:
+    storage = Storage(vpcshim_node, tmp_path, VS, state)
+    big = storage.machine("big")
+    dvd = big.AddDVDROMDrive(IDE, 1, 0)
+    with storage.node.connection() as connect:
+        xml = connect.lookupByName("big").XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+        floppy = "<disk type='file' device='floppy'><target dev='fda' bus='fdc'/></disk></devices>"
+        connect.defineXML(xml.replace("</devices>", floppy))
+    for image in ("data.img", "floppy.vfd"):
+        code, text = refused(dvd.AttachImage, rf"C:\{image}")
+        assert (code, "is in use: web runs with it, or is saved" in text) == (HRESULT.DISP_E_EXCEPTION, True), text
+    for image in ("data.img", "floppy.vfd", "cd.iso"):
+        code, text = refused(big.FloppyDrives(1).AttachImage, rf"C:\{image}")
+        assert (code, "is in use: web" in text) == (HRESULT.VM_E_IMAGE_CAPTURE_FAIL, True), text
+    dvd.AttachImage(r"C:\cd.iso")  # any number of machines read it
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,29 @@ def test_a_network_is_made_kept_and_made_again(server: VirtualServer, tmp_path: 
     assert [network.Name for network in server.VirtualNetworks] == ["lab", "other"]
 
 
+def test_without_a_folder_a_network_is_kept_in_the_default_one(server: VirtualServer, tmp_path: Path) -> None:
+    made = server.CreateVirtualNetwork("Inner", "")
+    file = tmp_path / "data" / "vpcshim" / "Shared Virtual Networks" / "Inner.vnc"
+    assert file.is_file()
+    assert made.File == server.DefaultVNConfigurationPath + "Inner.vnc"
+    assert server.GetVirtualNetworkFiles([], False) == (made.File,)
+    server.UnregisterVirtualNetwork(made)
+    refused(HRESULT.E_ALREADY_EXISTS, server.CreateVirtualNetwork, "Inner", " ", match="RegisterVirtualNetwork")
+    again = server.RegisterVirtualNetwork("Inner", "")
+    assert (again._ID, again.File) == (made._ID, made.File)
+    server.DeleteVirtualNetwork(again)
+    assert not file.exists()
+    refused(HRESULT.E_FILE_NOT_FOUND, server.RegisterVirtualNetwork, "Inner", "")
+    refused(HRESULT.E_BUFFER_OVERFLOW, server.CreateVirtualNetwork, "x" * 256, "")
+
+
+def test_a_network_on_another_machine_has_no_file(server: VirtualServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(server._server.connection), "is_local", False)
+    made = server.CreateVirtualNetwork("Inner", "")
+    refused(HRESULT.DISP_E_EXCEPTION, getattr, made, "File", match=r"Inner has no \.vnc file: .*on another machine")
+    refused(HRESULT.E_PATH_NOT_FOUND, server.RegisterVirtualNetwork, "third", "", match="virsh net-define")
+
+
 def test_what_libvirt_refuses_leaves_nothing(
     server: VirtualServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -242,6 +242,8 @@ def test_while_it_is_being_saved(vpcshim_node: NodeBuilder, product: Product, ho
         for one in both_of(node):
             assert one.State == VMVMState.vmVMState_Saving
             assert refusals(one, *expected) == expected
+        with pytest.raises(ComError, match="web is being saved: it can be started when that is over"):
+            vm.Startup()
         with pytest.raises(ComError, match="web is being saved: it can be paused when that is over"):
             vm.Pause()
         task.WaitForCompletion(10)
@@ -270,8 +272,26 @@ def test_while_it_is_being_started(
                 ("Startup", "DiscardSavedState"), IS_RUNNING
             )
             assert one.put_Undoable(True).failed, "its definition is in use"
+        doing = words.split()[0].lower().replace("ing", "ed")
+        for member, why in (("Startup", f"web is being {doing} already"), ("Pause", f"web is being {doing} and")):
+            with pytest.raises(ComError, match=why):
+                getattr(machine(node, "web"), member)()
     task.WaitForCompletion(-1)
     assert machine(node, "web").State == RUNNING
+
+
+def test_one_that_is_paused_says_how_it_goes_on(vpcshim_node: NodeBuilder) -> None:
+    with pytest.raises(ComError, match="web is on already, and paused: Resume") as caught:
+        machine(vpcshim_node(Machine("web", state="paused")), "web").Startup()
+    assert caught.value.scode == IS_RUNNING
+
+
+@pytest.mark.parametrize("member", ["TurnOff", "Save", "Reset", "Pause", "Resume"])
+def test_one_that_is_saved_says_what_can_be_done(vpcshim_node: NodeBuilder, member: str) -> None:
+    vm = machine(vpcshim_node(Machine("web", state="saved")), "web")
+    with pytest.raises(ComError, match=r"web is saved, not running.*starting it restores it, DiscardSavedState"):
+        getattr(vm, member)()
+    assert vm.State == SAVED
 
 
 def test_the_last_call_on_a_machine_is_what_is_shown(vpcshim_node: NodeBuilder, hold: Hold) -> None:

@@ -7,6 +7,7 @@ import gc
 import importlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -209,6 +210,32 @@ def test_the_server_may_be_named(client: Any, vpcshim_node: NodeBuilder) -> None
     other = vpcshim_node(Machine("elsewhere"))
     vs = client.DispatchEx("VirtualServer.Application", other.uri)
     assert [vm.Name for vm in vs.VirtualMachines] == ["elsewhere"]
+
+
+@pytest.mark.parametrize(
+    "name", [".", "localhost", r"\\localhost", "127.0.0.1", "::1", socket.gethostname().upper()]
+)
+def test_a_server_that_is_this_machine_is_the_default_one(client: Any, name: str) -> None:
+    here = client.DispatchEx("VirtualServer.Application", name)
+    db = here.FindVirtualMachine("db")
+    assert db == client.DispatchEx("VirtualServer.Application").FindVirtualMachine("db")
+
+
+def test_a_script_that_names_this_machine_has_the_server_of_connect(node: Node, tmp_path: Path) -> None:
+    text = """
+from win32com.client import DispatchEx
+here = [DispatchEx("VirtualServer.Application", name) for name in (".", "localhost")]
+here[0].FindVirtualMachine("db").Name = "renamed"
+print(sorted(vm.Name for vm in here[1].VirtualMachines))
+"""
+    done = subprocess.run(
+        [sys.executable, "-m", "vpcshim", "run", "-c", node.uri, script(tmp_path, text)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "['renamed', 'web']\n", "")
 
 
 @pytest.mark.parametrize("progid", ["Excel.Application", "{00024500-0000-0000-C000-000000000046}", ""])
@@ -638,6 +665,8 @@ sys.exit(5 + len(vs.VirtualMachines))
         ("script.rb", (), "no script known here"),
         ("script.py", ("--drive", "C"), "LETTER:=FOLDER"),
         ("script.py", ("--drive", "C:=relative"), "absolute folder"),
+        ("script.py", ("--drive", "C:=/nosuch"), "drive C: stands for /nosuch, which is no folder"),
+        ("script.py", ("--drive", "C:=/tmp", "--drive", "c:=/var"), "C: is given twice, for /tmp and for /var"),
         ("script.py", ("--trace", "/no/such/folder/trace"), "cannot be written"),
         ("script.py", ("-c", "test:///default"), "one default server"),
     ],

@@ -53,6 +53,7 @@ _STAND_INS = {
     "cleanup.js": [str(SCRIPTS / "inventory.js")],
     "provision.py": [str(SCRIPTS / "inventory.py")],
     "old/*.vbs": sorted(map(str, SCRIPTS.glob("*.vbs"))),
+    "C:=/srv/vm": ["C:=/tmp"],
     "web01": ["test"],
     "db01": [],
     "--watch": [],

@@ -19,6 +19,7 @@ from tests.harness.waiting import wait_until
 from tests.harness.wine import need_wine
 from vpcshim.clients import scripts
 from vpcshim.clients.calls import Hook
+from vpcshim.clients.check import check
 from vpcshim.clients.hooks.dry_run import DryRun
 from vpcshim.clients.hooks.strict import Strict
 from vpcshim.clients.hooks.trace import Trace
@@ -26,6 +27,7 @@ from vpcshim.clients.scripting.frames import Writer
 from vpcshim.clients.scripting.handles import Handles
 from vpcshim.clients.scripting.session import Session
 from vpcshim.clients.scripts import CRASHED, FAILED, REFUSED, run_script
+from vpcshim.clients.text import Language
 from vpcshim.clients.wine.process import HostProcess
 from vpcshim.testing import Machine, Node, NodeBuilder
 
@@ -224,6 +226,52 @@ def test_the_functions_that_wines_engine_lacks(run: Runner) -> None:
     assert ran.lines == ["1 x", "60 2", "2.57 2", "233 é é € 2/3/2020", "5 3", "42", "7 1"]
 
 
+def test_what_wines_engine_has_wrong(run: Runner) -> None:
+    ran = run(
+        'WScript.Echo DateAdd("m", -1, #3/31/2006#), DateAdd("s", 90000, "1/2/2006 10:00")\n'
+        'WScript.Echo UBound(Split("", ","))\n'
+        'WScript.Echo Join(Split("a,b", ","), "-"), String(3, 65), String(2, "xy"), LenB("ab"), &O17, &o177777\n'
+        'WScript.Echo LCase("ÄÉ"), UCase("äé"), StrComp("Ä", "ä", 1)\n'
+        'WScript.Echo InStr(1, "xÄ", "ä", 1), Replace("Ä", "ä", "y", 1, -1, 1)\n'
+        'p = Split("a b")\nReDim Preserve p(2)\np(2) = "c"\nWScript.Echo Join(p, "")\n'
+    )
+    assert ran.err == ""
+    assert ran.lines == ["2/28/2006 1/3/2006 11:00:00 AM", "-1", "a-b AAA xx 4 15 -1", "äé ÄÉ 0", "2 y", "abc"]
+
+
+def test_jscript_knows_letters_beyond_ascii(run: Runner) -> None:
+    ran = run('WScript.Echo("ÄÉ".toLowerCase() + "äé".toUpperCase());\n', language="js")
+    assert (ran.lines, ran.err) == (["äéÄÉ"], "")
+
+
+def test_what_is_a_date_is_what_cdate_takes(run: Runner) -> None:
+    ran = run(
+        'For Each x In Array("1/2/2006", "2006-01-02", "14:05", "2 Jan", #1/2/2006#)\n'
+        "WScript.Echo IsDate(x)\nNext\n"
+        'For Each x In Array("x", "", "5", "25:00", 5, Empty, Null, Nothing)\nWScript.Echo IsDate(x)\nNext\n'
+        'On Error Resume Next\nErr.Raise 1001, "me", "told"\n'
+        'WScript.Echo IsDate("x"), IsDate("14:05"), Err.Number, Err.Source, Err.Description\n'
+    )
+    assert ran.err == ""
+    assert ran.lines == ["-1"] * 5 + ["0"] * 8 + ["0 -1 1001 me told"]
+
+
+def test_classes(run: Runner) -> None:
+    ran = run(
+        "Class C\n  Public Name, State\n  Dim a,b\n  Private m_a, _\n    m_b, arr(3), grid(1, _\n    2)\n"
+        "  Private list()\n  Public Sub S\n    arr(1) = 5: m_b = 4: grid(1, 2) = 9\n"
+        "    ReDim Preserve list(UBound(list) + 1)\n"
+        "    WScript.Echo arr(1), UBound(arr), m_b, grid(1, 2), UBound(list)\n  End Sub\nEnd Class\n"
+        "Class D\n  Private x(2), kept\n  Private Sub Class_Initialize()  ' begins\n    x(1) = 3\n  End Sub\n"
+        "  Public Function One: One = x(1): End Function\n"
+        "  Public Sub Add(v): ReDim Preserve kept(2): kept(2) = v: WScript.Echo kept(2): End Sub\nEnd Class\n"
+        "Set o = New C: o.S: o.S: o.State = 3: o.b = 2: WScript.Echo o.State, o.b\n"
+        "Set p = New C: p.S\nSet q = New D: WScript.Echo q.One: q.Add 7\n  q.NoSuch\n"
+    )
+    assert ran.lines == ["5 3 4 9 0", "5 3 4 9 1", "3 2", "5 3 4 9 0", "3", "7"]
+    assert "script.vbs(25, 3): Object doesn't support this property or method" in ran.err
+
+
 def test_loops_end_whatever_their_limits_are(run: Runner) -> None:
     ran = run(
         'For i = "1" To WScript.Arguments(0)\nWScript.Echo i\nNext\n'
@@ -400,6 +448,36 @@ def test_an_engine_that_crashes_is_no_success(run: Runner) -> None:
     ran = run('WScript.Echo "begun"\nSub D(n)\nD n + 1\nEnd Sub\nD 1\nWScript.Echo "not here"\n')
     assert (ran.code, ran.out) == (CRASHED, "begun\n")
     assert "the script engine failed" in ran.err
+    assert "call themselves or each other without end are a likely cause" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "told"),
+    [
+        ("vbscript", 'a = Split("b")\nIf a Then\n  y = = 2\nEnd If\n', "(3, 7): E_FAIL"),
+        ("vbscript", 'x = TypeName(Split("b")) = = 2\n', "(1, 28): E_FAIL"),
+        ("jscript", 'new ActiveXObject("a");\nvar x = ;\n', "(2, 9): Syntax error"),
+    ],
+)
+def test_an_engine_is_asked_about_the_syntax(language: Language, text: str, told: str) -> None:
+    report = check(text, language, engine=True)
+    assert report.refused is not None
+    assert report.refused.startswith(told)
+
+
+@pytest.mark.parametrize(("language", "text"), [("vbscript", "x = %s\n"), ("jscript", "var x = %s;\n")])
+def test_an_engine_that_is_asked_about_the_syntax_runs_nothing(
+    language: Language, text: str, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    files = (
+        'CreateObject("Scripting.FileSystemObject")'
+        if language == "vbscript"
+        else 'new ActiveXObject("Scripting.FileSystemObject")'
+    )
+    report = check(text % f'{files}.CreateTextFile("Z:{made}")', language, engine=True)
+    assert (report.refused, report.unread) == (None, None)
+    assert not made.exists()
 
 
 def test_a_text_that_is_executed_is_prepared_as_the_script_is(run: Runner) -> None:
@@ -513,8 +591,10 @@ def test_an_engine_that_is_killed_is_told(node: Node, tmp_path: Path) -> None:
     child = Child(_BUSY, node, tmp_path)
     os.kill(child.host, signal.SIGKILL)
     code, told = child.ended()
-    gone = "the script engine failed: the script host has closed the channel"
-    assert (code, told) == (CRASHED, f"{tmp_path}/child.vbs: {gone}\n")
+    assert code == CRASHED
+    assert told.startswith(
+        f"{tmp_path}/child.vbs: the script engine failed: the script host has closed the channel"
+    )
 
 
 def _host_of(server: int) -> int:

@@ -14,7 +14,7 @@ from vpcshim.cli import render, table
 from vpcshim.cli.collect import Report, Row
 from vpcshim.cli.columns import COLUMNS, Column, find
 from vpcshim.cli.rates import Pace, between
-from vpcshim.cli.settings import at_least
+from vpcshim.cli.settings import seconds_from
 from vpcshim.cli.text import aligned, one_line
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import Outcome
@@ -334,11 +334,11 @@ def test_names_are_no_markup() -> None:
     assert drawn([row("[red]x[/red]")], 120, table.Layout(COLUMNS))[-1].startswith("[red]x[/red]")
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.5, -1.0])
-def test_seconds_are_finite_and_not_too_few(value: float) -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.5, -1.0, 86401.0, 1e308])
+def test_seconds_are_neither_too_few_nor_too_many(value: float) -> None:
     command = click.Command("x")
-    with pytest.raises(click.BadParameter):
-        at_least(1)(click.Context(command), click.Option(["--x"]), value)
+    with pytest.raises(click.BadParameter, match="from 1 to 86400"):
+        seconds_from(1)(click.Context(command), click.Option(["--x"]), value)
 
 
 def test_log_lines_are_single_and_without_traceback(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ from vpcshim.hypervisor.errors import (
     HypervisorError,
     Unsupported,
 )
+from vpcshim.model.options import ConnectionOptions
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
@@ -525,6 +526,9 @@ class Exclusive(FakeConnect):
         self._inside = threading.Lock()
         self.clashes = 0
 
+    def name(self) -> str:
+        return "web"
+
     def work(self, seconds: float = 0.001) -> Exclusive:
         if not self._inside.acquire(blocking=False):
             self.clashes += 1
@@ -932,7 +936,12 @@ def test_the_body_of_calls_may_raise_what_it_likes(fake: FakeLibvirt) -> None:
 
 def test_a_domain_that_is_gone(fake: FakeLibvirt) -> None:
     connection = Connection("qemu:///system")
-    with pytest.raises(DomainGone, match="no domain with matching uuid"), connection.domain("uuid"):
+    with pytest.raises(DomainGone, match="no domain with matching uuid") as caught, connection.domain("uuid"):
+        raise AssertionError("not reached")
+    assert str(caught.value).startswith("the machine uuid is gone: it was deleted or unregistered")
+    assert caught.value.code == libvirt.VIR_ERR_NO_DOMAIN
+    connection.remember([("web01", "uuid")])
+    with pytest.raises(DomainGone, match=r"^web01 is gone"), connection.domain("uuid"):
         raise AssertionError("not reached")
 
 
@@ -950,10 +959,13 @@ def test_close_and_open_again(fake: FakeLibvirt) -> None:
 # -- what is set up with it --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("timeout", [0, 0.99, -1, float("nan")])
-def test_a_timeout_below_a_second_is_refused(timeout: float) -> None:
-    with pytest.raises(ValueError, match="at least 1 second"):
+@pytest.mark.parametrize("timeout", [0, 0.99, -1, float("nan"), float("inf"), 1e308, 1e9, 86401])
+def test_a_timeout_is_a_second_to_a_day(timeout: float) -> None:
+    with pytest.raises(ValueError, match="1 to 86400 seconds"):
         Connection("qemu:///system", timeout=timeout)
+    with pytest.raises(ValueError, match="1 to 86400 seconds"):
+        ConnectionOptions(timeout=timeout)
+    assert Connection("qemu:///system", timeout=86400).timeout == 86400
 
 
 @pytest.mark.parametrize("timeout", [1, 1.5, 2, 3, 6, 10, 60])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from vpcshim import HRESULT
 from vpcshim.com.errors import Failure
-from vpcshim.model.paths import DriveMap
+from vpcshim.model.options import ConnectionOptions
+from vpcshim.model.paths import DriveMap, drives_of
 
 names = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters='*?:<>/|"\\'), min_size=1)
 part = names.filter(lambda name: name not in (".", "..") and len(name.encode()) < 255)
@@ -54,3 +55,49 @@ def test_a_name_is_found_in_any_case(tmp_path: Path) -> None:
     assert drives.to_host("c:\\vms\\WEB.VHD") == tmp_path / "VMs" / "Web.vhd"
     assert drives.to_host("c:\\vms\\new.vhd") == tmp_path / "VMs" / "new.vhd"
     assert refusal("C:\\VMs\\..\\..\\etc", tmp_path).code is HRESULT.E_BAD_PATHNAME
+
+
+@pytest.mark.parametrize("text", ["C:=/a;c:=/b", "C=/a;C:=/a", "C:\\=/a ; c = /b"])
+def test_a_drive_is_given_once(text: str) -> None:
+    with pytest.raises(ValueError, match=r"drive C: is given twice, for /a and for /[ab]"):
+        DriveMap.parsed(text)
+    with pytest.raises(ValueError, match="drive C: is given twice"):
+        DriveMap({"C": "/a", "c:": "/b"})
+
+
+def test_drives_of_parts() -> None:
+    assert drives_of(["c:=/a", " ", "D = /b=c"]) == {"C": "/a", "D": "/b=c"}
+    with pytest.raises(ValueError, match="a drive is a letter, as C:, not 'CD:'"):
+        drives_of(["CD:=/a"])
+
+
+def test_folders_that_are_not_there_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    drives = DriveMap({"C:": tmp_path, "d": tmp_path / "file", "E": "/no/such/folder"})
+    assert drives.missing == (
+        f"drive D: stands for {tmp_path}/file, which is no folder, "
+        "drive E: stands for /no/such/folder, which is no folder"
+    )
+    assert DriveMap({"C:": tmp_path}).missing == ""
+
+
+@pytest.mark.parametrize(
+    ("uri", "here"),
+    [
+        (None, True),
+        ("qemu:///system", True),
+        ("qemu+unix:///system?socket=/run/x", True),
+        ("test:///default", True),
+        ("qemu+ssh://kvm2/system", False),
+        ("kvm2", False),  # an alias, or a host name
+    ],
+)
+def test_which_names_are_of_this_machine(uri: str | None, here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folders of a drive map have to be there then; another machine's cannot be looked for."""
+    for name in ("VPCSHIM_URI", "LIBVIRT_DEFAULT_URI"):
+        monkeypatch.delenv(name, raising=False)
+    assert ConnectionOptions(uri).names_this_machine() is here
+    for name in ("VPCSHIM_URI", "LIBVIRT_DEFAULT_URI"):
+        monkeypatch.setenv(name, "qemu+ssh://kvm2/system")
+        assert ConnectionOptions().names_this_machine() is False
+        monkeypatch.delenv(name)

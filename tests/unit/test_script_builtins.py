@@ -11,7 +11,7 @@ import pytest
 
 from vpcshim.clients.calls import EMPTY, MISSING
 from vpcshim.clients.scripting import builtins, conversions
-from vpcshim.clients.scripting.dates import date_diff, date_part
+from vpcshim.clients.scripting.dates import date_add, date_diff, date_part
 from vpcshim.clients.scripting.wscript import Arguments, InStream, Streams
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
@@ -124,6 +124,14 @@ def test_an_unknown_interval_is_refused() -> None:
         ("2020-01-02 10:11:12", datetime(2020, 1, 2, 10, 11, 12)),
         ("January 2, 2020 3:04 PM", datetime(2020, 1, 2, 15, 4)),
         ("10:11", datetime(1899, 12, 30, 10, 11)),
+        ("2pm", datetime(1899, 12, 30, 14)),
+        ("1/2/2020 2:05PM", datetime(2020, 1, 2, 14, 5)),
+        ("13/1/2020", datetime(2020, 1, 13)),
+        ("2020/01/02", datetime(2020, 1, 2)),
+        ("2 Jan 2020", datetime(2020, 1, 2)),
+        ("2 Jan", datetime(datetime.now().year, 1, 2)),
+        ("1/2/49", datetime(2049, 1, 2)),
+        ("1/2/50", datetime(1950, 1, 2)),
         (43831, datetime(2020, 1, 1)),
         (EMPTY, datetime(1899, 12, 30)),
     ],
@@ -181,3 +189,101 @@ def test_a_stream_is_read_by_lines_and_characters() -> None:
     assert (stream.column(), stream.read_all(), stream.at_end()) == (3, "ef\n", True)
     with pytest.raises(Failure):
         stream.read_line()
+
+
+@pytest.mark.parametrize(
+    ("interval", "number", "moment", "result"),
+    [
+        ("m", -1, datetime(2006, 3, 31), datetime(2006, 2, 28)),
+        ("m", 1, datetime(2004, 1, 30, 10, 5), datetime(2004, 2, 29, 10, 5)),
+        ("M", 11, datetime(2006, 2, 1), datetime(2007, 1, 1)),
+        ("q", 1, datetime(2005, 11, 30), datetime(2006, 2, 28)),
+        ("yyyy", 1, datetime(2004, 2, 29), datetime(2005, 2, 28)),
+        ("yyyy", -4, datetime(2004, 2, 29), datetime(2000, 2, 29)),
+        ("d", 1, datetime(2006, 12, 31), datetime(2007, 1, 1)),
+        ("y", 1, datetime(2006, 2, 28), datetime(2006, 3, 1)),
+        ("w", 1, datetime(2006, 2, 28), datetime(2006, 3, 1)),
+        ("ww", -1, datetime(2006, 1, 1), datetime(2005, 12, 25)),
+        ("s", 90_000, datetime(2006, 1, 2, 10), datetime(2006, 1, 3, 11)),
+        ("n", -1, datetime(2006, 1, 2), datetime(2006, 1, 1, 23, 59)),
+        ("h", 25, datetime(2006, 1, 2), datetime(2006, 1, 3, 1)),
+    ],
+)
+def test_date_add(interval: str, number: int, moment: datetime, result: datetime) -> None:
+    assert date_add(interval, number, moment) == result
+
+
+@pytest.mark.parametrize(
+    ("interval", "number", "why"),
+    [
+        ("x", 1, "'x' is no interval"),
+        ("yyyy", 8000, "outside of the years 100 to 9999"),
+        ("yyyy", -1907, "outside of the years"),
+        ("d", -(10**6), "outside of the years"),
+        ("ww", 10**9, "outside of the years"),
+        ("d", -700_000, "outside of the years"),
+    ],
+)
+def test_date_add_refuses(interval: str, number: int, why: str) -> None:
+    with pytest.raises(Failure, match=why):
+        date_add(interval, number, datetime(2006, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("args", "parts"),
+    [
+        (("", ","), ()),
+        ((EMPTY,), ()),
+        (("a  b",), ("a", "", "b")),
+        (("a,b,", ","), ("a", "b", "")),
+        (("a,b,c", ",", 2), ("a", "b,c")),
+        (("a,b", ",", 1), ("a,b",)),
+        (("a,b", ",", 0), ()),
+        (("a,b", ""), ("a,b",)),
+        (("1X2x3", "x", -1, 1), ("1", "2", "3")),
+        (("1X2x3", "x"), ("1X2", "3")),
+        (("a.b.c", ".", MISSING, MISSING), ("a", "b", "c")),
+        (("a b", MISSING, 2), ("a", "b")),
+        ((12.5, "."), ("12", "5")),
+    ],
+)
+def test_split(args: tuple[Any, ...], parts: tuple[str, ...]) -> None:
+    assert builtins.split(*args) == parts
+
+
+def test_string() -> None:
+    assert builtins.repeated(3, 65) == "AAA"
+    assert builtins.repeated(2, "xy") == "xx"
+    assert builtins.repeated(1, 256 + 0xE4) == "ä"
+    assert builtins.repeated(0, "x") == ""
+    for count, character in ((-1, "x"), (1, ""), (1 << 30, "x")):
+        with pytest.raises(Failure):
+            builtins.repeated(count, character)
+
+
+def test_texts_as_bytes() -> None:
+    given = builtins.functions(Streams(io.StringIO(), io.StringIO(), io.StringIO()), batch=True)
+    assert (given["LenB"]("abc"), given["LenB"](""), given["LenB"](12)) == (6, 0, 4)
+    assert (given["LeftB"]("abc", 2), given["RightB"]("abc", 4), given["RightB"]("abc", 9)) == ("a", "bc", "abc")
+    assert (given["MidB"]("abc", 3), given["MidB"]("abc", 3, 2), given["MidB"]("ab", 9)) == ("bc", "b", "")
+    assert (given["InStrB"]("abc", "b"), given["InStrB"](4, "abcb", "b"), given["InStrB"]("a", "x")) == (3, 7, 0)
+    assert given["AscB"]("é") == 0xE9
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("LeftB", ("abc", 1)),
+        ("MidB", ("abc", 1, 1)),
+        ("RightB", ("abc", 3)),
+        ("MidB", ("abc", 0)),
+        ("LeftB", ("abc", -1)),
+        ("InStrB", ("abc",)),
+        ("InStrB", (0, "abc", "a")),
+        ("AscB", ("",)),
+    ],
+)
+def test_bytes_that_are_no_text(name: str, args: tuple[Any, ...]) -> None:
+    given = builtins.functions(Streams(io.StringIO(), io.StringIO(), io.StringIO()), batch=True)
+    with pytest.raises(Failure):
+        given[name](*args)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vpcshim.cli.check import command
 from vpcshim.clients.check import Report, Unreadable, check
 from vpcshim.clients.text import Language, NotText, read_script
 from vpcshim.com.member import Product
@@ -151,3 +153,20 @@ def test_a_handler_of_an_event_that_never_comes(language: Language, text: str) -
 
 def test_a_module_that_is_there_without_a_file() -> None:
     assert check("import __main__, sys", "python").refused is None
+
+
+def test_a_syntax_that_no_engine_has_read_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VPCSHIM_WINE", "/bin/false")
+    report = check("x = = 2", "vbscript", engine=True)
+    assert report.refused is None
+    assert report.unread is not None
+    assert report.unread.startswith("/bin/false does not run")
+    assert check("x = 2", "python", engine=True).unread is None
+
+
+def test_the_command_says_that_no_engine_has_read_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VPCSHIM_WINE", "/bin/false")
+    file = tmp_path / "a.vbs"
+    file.write_text("x = 1\n")
+    told = CliRunner().invoke(command, [str(file)]).stdout
+    assert "its syntax was not looked at: /bin/false does not run" in told

@@ -30,6 +30,11 @@ def vbscript(text: str, *, strict: bool = False) -> Prepared:
         "For i = 1 To 10 Step -2\nNext",
         "a(1) = 5\nEcho (a), 5\nx = (a) / b",
         "Err.Number = 5",
+        "x = a &o1",
+        'x = "a"&o17',
+        "x = f(1) & o1",
+        "Public a, b\nPrivate c(3), d",
+        "Class C\nPublic a\nPrivate Sub Class_Initialize\na = 1\nEnd Sub\nEnd Class",
         'x = "[a] For i = 1 To x"',
         "Sub S(ByVal join, round)\nx = join & round\nEnd Sub",
         "Dim x, round\nround = 1",
@@ -52,7 +57,30 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
             "Sub S(p)\nReDim b(1), p(2)\nEnd Sub",
             "Sub S(p): Dim b: b = Array()\nReDim b(1), p(2)\nEnd Sub",
         ),
-        ("Class C\nPrivate a()\nEnd Class", "Class C\nPrivate a  \nEnd Class"),
+        (
+            "Class C\nPrivate a()\n End Class",
+            "Class C\nPrivate a  \n Private Sub Class_Initialize: a = Array(): End Sub: End Class",
+        ),
+        (
+            "Class C\nDim a(1, _\n 2)\nEnd Class",
+            "Class C\nDim a    _\n   \n"
+            "Private Sub Class_Initialize: a = Array(): ReDim a(1, 2): End Sub: End Class",
+        ),
+        ("Class C\nPublic a, b,c\nEnd Class", "Class C\nPublic a: Public b: Public c\nEnd Class"),
+        ("Class C\nPrivate a, _\n b ' c, d\nEnd Class", "Class C\nPrivate a: Private _\n b ' c, d\nEnd Class"),
+        (
+            "Class C\nDim a(1, 2), b\nSub Class_Initialize() ' x\nb = 1\nEnd Sub\nEnd Class",
+            "Class C\nDim a      : Dim b\nSub Class_Initialize(): a = Array(): ReDim a(1, 2) ' x\n"
+            "b = 1\nEnd Sub\nEnd Class",
+        ),
+        (
+            "Class C\nPrivate a\nSub S\nReDim Preserve a(1)\nReDim Preserve a(2)\nEnd Sub\nEnd Class",
+            "Class C\nPrivate a\nSub S\nReDim Preserve a(1)\nReDim Preserve a(2)\nEnd Sub\n"
+            "Private Sub Class_Initialize: a = Array(): End Sub: End Class",
+        ),
+        ("x = &O17 + &o177777& : Echo &O10, (&o7)", "x = &HF + &HFFFF& : Echo &H8, (&H7)"),
+        ("If x = &O17 Then o.Echo &O1 Else Echo &O2", "If x = &HF Then o.Echo &H1 Else Echo &H2"),
+        ("x = IsDate(y) & TypeName(z)", "x = vpcshim_IsDate(y) & vpcshim_TypeName(z)"),
         ("Dim a()\nErase a", "Dim a  : a = Array()\na = Array()"),
         ("If x Then ReDim Preserve a(1)", "If x Then ReDim Preserve a(1)"),
         ("Dim a, _\n b() ' c", "Dim a, _\n b  : b = Array() ' c"),

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from vpcshim.cli.columns import COLUMNS, Column, find
-from vpcshim.cli.errors import complain
+from vpcshim.cli.errors import complain, no_machines
 from vpcshim.cli.logs import silence_libvirt
-from vpcshim.cli.settings import Settings, at_least, connection_options
-from vpcshim.cli.text import name_shown, one_line
+from vpcshim.cli.settings import Settings, connection_options, seconds_from
 
 if TYPE_CHECKING:
     from vpcshim.cli.collect import Report
@@ -96,7 +95,7 @@ def _sort(_ctx: click.Context, _param: click.Parameter, value: str | None) -> st
 @click.option(
     "--watch",
     type=float,
-    callback=at_least(0.1),
+    callback=seconds_from(0.1),
     metavar="[SECONDS]",
     help="Read again every SECONDS (2) and show rates per second, until Ctrl-C.",
 )
@@ -169,8 +168,7 @@ def unknown_machines(reports: Sequence[Report]) -> list[str]:
     if not reached:
         return []
     missed = [name for name in reached[0].unknown if all(name in report.unknown for report in reached)]
-    where = ", ".join(report.host for report in reached)
-    return [one_line(f"there is no machine named {name_shown(name)} on {where}") for name in missed]
+    return no_machines(missed, (report.host for report in reached))
 
 
 def exit_code(reports: Sequence[Report]) -> int:

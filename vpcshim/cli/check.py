@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _UNAVAILABLE = 1
 _EPILOG = """\b
 Nothing is run, and no server is asked: a late-bound script does not say which object a name is asked of, so a name
-counts as the model's when an interface of the products that the script creates has it.
+counts as the model's when an interface of the products that the script creates has it. Where Wine is installed, its
+engine reads a .vbs or .js, and what it says of the syntax is told, in its words.
 
 \b
 Exit codes:
@@ -43,7 +44,8 @@ def command(scripts: tuple[Path, ...], as_json: bool) -> int:
     for script in scripts:
         try:
             language = language_of(script)
-            report = reports[str(script)] = check.check(read_script(script), language, script.resolve().parent)
+            text, folder = read_script(script), script.resolve().parent
+            report = reports[str(script)] = check.check(text, language, folder, engine=True)
         except check.Unreadable as error:
             unread.append(f"{script}{error}")
             continue
@@ -81,6 +83,7 @@ def _as_json(report: Report) -> dict[str, object]:
         ],
         "other_names": report.unknown,
         "refused": report.refused,
+        "syntax_unread": report.unread,
     }
 
 
@@ -91,6 +94,8 @@ def _print(script: str, report: Report) -> None:
     print(f"{script}: creates {products}")
     if report.refused is not None:
         print(f"{script}{report.refused}")
+    if report.unread is not None:
+        print(f"  its syntax was not looked at: {report.unread}")
     for progid, lines in report.foreign.items():
         print(f"  also creates {progid} (line {_lines(lines)}), which is none of ours")
     rows = [

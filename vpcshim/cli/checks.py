@@ -21,7 +21,15 @@ from vpcshim.hypervisor import domainxml, eventloop, runrecord, scheduler
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Counters
 from vpcshim.hypervisor.domainxml import Disk, DomainXml, Nic
-from vpcshim.hypervisor.errors import HypervisorError, Unknowable, Unreadable, Unsupported, translated
+from vpcshim.hypervisor.errors import (
+    AccessDenied,
+    ConnectionLost,
+    HypervisorError,
+    Unknowable,
+    Unreadable,
+    Unsupported,
+    translated,
+)
 from vpcshim.hypervisor.events import Events, Kind
 from vpcshim.hypervisor.layouts import Layouts
 from vpcshim.hypervisor.nics.reader import NicReader
@@ -148,8 +156,11 @@ class Examination:
     def _open(self, connection: Connection, *, write: bool) -> Check:
         topic = "open read-write" if write else "open read-only"
         try:
-            with connection.calls(write=write):
-                return self._check(topic, Status.OK, _MAY_WRITE if write else "connected")
+            with connection.calls(write=write) as connect:
+                if not write:
+                    return self._check(topic, Status.OK, "connected")
+                _ask_to_write(connect)
+                return self._check(topic, Status.OK, _MAY_WRITE)
         except HypervisorError as error:
             found = diagnose(error, self._options.uri, self._options.timeout)
             text = f"{found.kind}: {_bare(error)}"
@@ -314,7 +325,23 @@ class Examination:
         return Check(None, topic, Status.OK, "can be opened")
 
 
-_MAY_WRITE = "connected: machines can be started and stopped, and metadata can be written"
+def _ask_to_write(connect: libvirt.virConnect) -> None:
+    """Make a call that needs write access and changes nothing.
+
+    A daemon's read-only socket opens for writing as well, and refuses each such call.
+
+    Raises:
+        AccessDenied: The server refuses it.
+    """
+    try:
+        connect.domainXMLToNative("vpcshim-doctor", "<domain/>", 0)  # there is no such format
+    except libvirt.libvirtError as error:
+        told = translated(error)
+        if isinstance(told, AccessDenied | ConnectionLost):
+            raise told from error
+
+
+_MAY_WRITE = "connected, and the server takes calls that need write access"
 _MAY_NOT_WRITE = (
     "machines cannot be started or stopped, and neither starts nor resets can be recorded in their metadata"
 )

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from vpcshim.cli.errors import is_of_names, unreachable
 from vpcshim.com.errors import ComError
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import Outcome
@@ -41,12 +42,22 @@ class Report:
         rows: Its machines, by name.
         failure: Why its machines cannot be listed; None when they can.
         unknown: The names that were asked for and are no machine of it.
+        of_names: Whether the failure is about the names that were asked for, not about the server.
     """
 
     host: str
     rows: list[Row] = field(default_factory=list)
     failure: Outcome | None = None
     unknown: list[str] = field(default_factory=list)
+    of_names: bool = False
+
+    @property
+    def said(self) -> str:
+        """The failure as one line; empty where there is none."""
+        if self.failure is None:
+            return ""
+        text = self.failure.description
+        return f"{self.host}: {text}" if self.of_names else unreachable(self.host, text)
 
 
 _Found = Sweep | Exception
@@ -95,7 +106,8 @@ class Host:
             text = f"no answer from {self.name} within {self._options.timeout + _GRACE:g} s"
             return Report(self.name, failure=Outcome(HRESULT.DISP_E_EXCEPTION, None, text))
         if isinstance(found, ComError):
-            return Report(self.name, failure=Outcome(HRESULT(found.scode), None, found.description))
+            outcome = Outcome(HRESULT(found.scode), None, found.description)
+            return Report(self.name, failure=outcome, of_names=is_of_names(found))
         if isinstance(found, Exception):
             raise found
         return Report(self.name, [Row(self.name, account) for account in found.accounts], unknown=found.unknown)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vpcshim.cli.errors import Refused
+from vpcshim.cli.errors import Refused, complain, no_machines, refused
 from vpcshim.cli.logs import silence_libvirt
 from vpcshim.cli.settings import Settings, connection_options
 from vpcshim.cli.text import one_line
@@ -73,15 +73,16 @@ def command(machines: tuple[str, ...], as_json: bool, run_scripts: bool, setting
             for label, application, uuids in _applications(settings, machines):
                 subscription = Subscription(_into(events, label), "the output")
                 stack.callback(subscription.close)
-                subscription.connect(everything(application, _among(uuids)))
-                if run_scripts:
-                    stack.enter_context(ScriptRunner(application))
+                try:
+                    subscription.connect(everything(application, _among(uuids)))
+                    if run_scripts:
+                        stack.enter_context(ScriptRunner(application))
+                except ComError as error:
+                    raise Refused(refused(application._server.connection.label, error)) from error
             click.echo("vpcshim: listening; Ctrl-C ends it", err=True)
             while True:
                 server, fired = events.get()
                 _show(server, fired, as_json)
-    except ComError as error:
-        raise Refused(error.description) from error
     except KeyboardInterrupt:
         logger.debug("ended by a signal")
     finally:
@@ -92,22 +93,29 @@ def _applications(
     settings: Settings, machines: tuple[str, ...]
 ) -> Iterator[tuple[str | None, Application, set[str] | None]]:
     """Each server's name (None where there is one only), its application, and the machines meant (None: all)."""
+    from vpcshim.com.errors import ComError
     from vpcshim.model.application import CreateObject
 
     servers = settings.servers()
     found = []
-    unknown = set(machines)
+    unknown = dict.fromkeys(machines)
     for options in servers:
         application = CreateObject("VirtualServer.Application", options)
         uuids = set()
         for name in machines:
-            machine = application.FindVirtualMachine(name)
+            try:
+                machine = application.FindVirtualMachine(name)
+            except ComError as error:
+                raise Refused(refused(application._server.connection.label, error)) from error
             if machine is not None:
                 uuids.add(machine._uuid)
-                unknown.discard(name)
+                unknown.pop(name, None)
         found.append((options.uri if len(servers) > 1 else None, application, uuids if machines else None))
     if unknown:
-        raise Refused(f"no such machine: {', '.join(sorted(unknown))}")
+        *others, last = no_machines(unknown, (application._server.connection.label for _, application, _ in found))
+        for line in others:
+            complain(line)
+        raise Refused(last)
     yield from found
 
 

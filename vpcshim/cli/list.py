@@ -10,7 +10,7 @@ import click
 
 from vpcshim.cli.accountant import is_dumb, unknown_machines
 from vpcshim.cli.columns import Column, find
-from vpcshim.cli.errors import complain, unreachable
+from vpcshim.cli.errors import complain
 from vpcshim.cli.logs import silence_libvirt
 from vpcshim.cli.settings import Settings, server_options
 from vpcshim.cli.text import aligned, one_line
@@ -93,7 +93,7 @@ def _print(reports: Sequence[Report], uptime: Column, *, as_json: bool, as_csv: 
         print(aligned([title.upper() for title in header], lines, left=len(header)), end="")
     for report in reports:
         if report.failure is not None:
-            complain(unreachable(report.host, report.failure.description))
+            complain(report.said)
         for row in report.rows:
             if row.account.state.code.failed:
                 complain(f"{row.account.name}: {row.account.state.description}")

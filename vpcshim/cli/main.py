@@ -7,6 +7,7 @@ reader of a pipe went away.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import logging
@@ -24,6 +25,9 @@ from vpcshim.cli.text import one_line
 logger = logging.getLogger(__name__)
 
 OK, UNREADABLE, UNUSABLE, DEFECT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 70, 130, 141
+
+# What a write fails with that has no room, or whose device is broken.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 # The one line of each command stands here so that `vpcshim --help` imports none of them.
 _COMMANDS = {
@@ -133,7 +137,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except OSError as error:
-        click.echo(f"vpcshim: {one_line(error.strerror or str(error))}", err=True)
+        # Files that are opened are named by their errors; of what is open already, commands write to this alone.
+        name = error.filename or ("standard output" if error.errno in _FULL else None)
+        what = error.strerror or str(error)
+        click.echo(f"vpcshim: {one_line(what if name is None else f'{name}: {what}')}", err=True)
         try:
             sys.stdout.flush()
         except OSError:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vpcshim.cli.accountant import is_dumb
-from vpcshim.cli.errors import Refused, complain, unreachable
+from vpcshim.cli.errors import Refused, complain, no_machines, refused
 from vpcshim.cli.main import INTERRUPTED, OK, UNREADABLE
 from vpcshim.cli.power import Verb
 from vpcshim.cli.settings import Settings
-from vpcshim.cli.text import name_shown, one_line
+from vpcshim.cli.text import one_line
 from vpcshim.com.errors import ComError
 from vpcshim.constants import VMVMState
 from vpcshim.model.application import CreateObject
@@ -104,7 +104,7 @@ def _find(settings: Settings, names: Sequence[str]) -> list[_Target]:
                 if isinstance(machine, VirtualMachine):
                     places.append(_Target(host, machine.Name, machine))
             except ComError as error:
-                raise Refused(unreachable(host, error.description)) from error
+                raise Refused(refused(host, error)) from error
         if len(places) > 1:
             hosts = " and on ".join(place.host for place in places)
             raise Refused(f"there is a machine named {name} on {hosts}: say which with --connect")
@@ -113,8 +113,7 @@ def _find(settings: Settings, names: Sequence[str]) -> list[_Target]:
         else:
             unknown.append(name)
     if unknown:
-        where = ", ".join(host for host, _ in applications)
-        *others, last = [f"there is no machine named {name_shown(name)} on {where}" for name in unknown]
+        *others, last = no_machines(unknown, (host for host, _ in applications))
         for line in others:
             complain(line)
         raise Refused(last)

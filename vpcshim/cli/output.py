@@ -73,7 +73,7 @@ def _rows(reports: Sequence[Report], sort: str | None, columns: Sequence[Column]
 
 
 def _failures(reports: Sequence[Report]) -> list[Report]:
-    return [Report(report.host, failure=report.failure) for report in reports if report.failure is not None]
+    return [replace(report, rows=[]) for report in reports if report.failure is not None]
 
 
 def _time(frame: Frame) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vpcshim.cli.logs import silence_libvirt
-from vpcshim.cli.settings import Settings, at_least, server_options
+from vpcshim.cli.settings import Settings, seconds_from, server_options
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _command(verb: Verb) -> click.Command:
         function = click.option(
             "--wait-timeout",
             type=float,
-            callback=at_least(0),
+            callback=seconds_from(0),
             metavar="SECONDS",
             help="Wait for no longer than this; what is not done then goes on.",
         )(function)

@@ -71,6 +71,10 @@ def diagnose(error: HypervisorError, uri: str | None, timeout: float) -> Diagnos
             f"see whether the daemon hangs (systemctl status libvirtd), or allow more than --timeout {timeout:g}"
         )
         return Diagnosis("timeout", remedy)
+    if error.code == libvirt.VIR_ERR_OPERATION_DENIED:
+        return Diagnosis(
+            "read-only", "name another socket in the URI than libvirt's read-only one (libvirt-sock-ro)"
+        )
     if isinstance(error, AccessDenied) or number in _FORBIDDEN:
         return Diagnosis("no permission", _NO_PERMISSION)
     if error.code == libvirt.VIR_ERR_UNKNOWN_HOST:

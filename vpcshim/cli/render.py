@@ -18,17 +18,17 @@ has a "rate" too, in bytes per second; null where there is none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from vpcshim.cli.collect import Report, Row
 from vpcshim.cli.columns import Column
-from vpcshim.cli.errors import unreachable
 from vpcshim.cli.rates import Rates
 from vpcshim.cli.text import escaped, one_line
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import Outcome
 from vpcshim.constants import VMVMState
+from vpcshim.model.sweep import NicSource
 
 OFF = "-"
 ERROR = "error"
@@ -98,14 +98,14 @@ def rate_cell(rates: Rates, column: Column, *, human: bool) -> str:
 
 
 def notes(reports: Iterable[Report], columns: Sequence[Column], *, with_host: bool) -> list[str]:
-    """One line for each thing that could not be read, and why."""
+    """One line for each thing that could not be read, and why; and for each NIC that a sum leaves out."""
     lines = []
     for report in reports:
         if report.failure is not None:
-            lines.append(unreachable(report.host, report.failure.description))
+            lines.append(report.said)
         for row in report.rows:
             where = f"{report.host}: {row.account.name}" if with_host else row.account.name
-            lines.extend(f"{where}: {text}" for text in _reasons(row, columns))
+            lines.extend(f"{where}: {text}" for text in (*_reasons(row, columns), *_left_out(row, columns)))
     return [one_line(line) for line in lines]
 
 
@@ -121,14 +121,37 @@ def _reasons(row: Row, columns: Sequence[Column]) -> list[str]:
     return [text if len(keys) == len(outcomes) else f"{', '.join(keys)}: {text}" for text, keys in reasons.items()]
 
 
+_COUNTED = {"NetworkBytesSent": "sent", "NetworkBytesReceived": "received"}
+
+
+def _left_out(row: Row, columns: Sequence[Column]) -> Iterator[str]:
+    """Which NICs the sums that could be read do not hold, and why (--unreadable-nics skip)."""
+    summed = [c for c in columns if c.member in _COUNTED and row.account.values[c.member].code is HRESULT.S_OK]
+    for nic in row.account.sources() if summed else ():
+        missed = [c.key for c in summed if getattr(nic, _COUNTED[c.member]) is None]
+        if missed:
+            yield f"left out of {', '.join(missed)}: {_how_read(nic)}"
+
+
+def _how_read(nic: NicSource) -> str:
+    """The NIC, and its source or what is wrong with it."""
+    if nic.error is not None:
+        return nic.error  # it names the NIC
+    missing = " and ".join(counter for counter in _COUNTED.values() if getattr(nic, counter) is None)
+    return f"{nic.label}: {nic.source}" + (f" does not count {missing} bytes there" if missing else "")
+
+
 def explanations(reports: Iterable[Report], *, with_host: bool) -> list[str]:
-    """A line for each NIC of a running machine: which source served it, and why not those that are asked before."""
+    """A line for each NIC of a running machine: which source served it, and why not those that are asked before.
+
+    Of a NIC that could not be read it says why.
+    """
     lines = []
     for row in (row for report in reports for row in report.rows):
         where = f"{row.host}: {row.account.name}" if with_host else row.account.name
         for one in row.account.sources():
             because = f" ({'; '.join(one.declined)})" if one.declined else ""
-            lines.append(f"{where} {one.label}: {one.source}{because}")
+            lines.append(f"{where} {_how_read(one)}{because}")
     return [one_line(line) for line in lines]
 
 

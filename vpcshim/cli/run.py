@@ -136,12 +136,16 @@ class Factory:
             raise Refused("a script has one default server: give --connect once")
         try:
             self._options = replace(servers[0], drives=drives_of(drives) if drives else None)
-            self._options.drive_map()
+            drive_map = self._options.drive_map()
         except ValueError as error:
             raise Refused(f"{'--drive' if drives else 'VPCSHIM_DRIVES'}: {error}") from error
+        if drives and drive_map.missing and self._options.names_this_machine():
+            text = f"--drive: {drive_map.missing} of this machine"
+            raise Refused(f"{text}. Make it first; where the server is another machine, name that with --connect")
 
     def __call__(self, progid: str, server: str | None) -> ComObject:
         """The application of that ProgID, on the server that the script names or on the default."""
         from vpcshim.model.application import CreateObject
 
-        return CreateObject(progid, replace(self._options, uri=server) if server else self._options)
+        named = replace(self._options, uri=server)  # without its URI where the script names this very machine
+        return CreateObject(progid, named if named.uri else self._options)

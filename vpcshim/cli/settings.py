@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import math
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from urllib.parse import unquote, urlsplit
@@ -22,12 +20,15 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def at_least(least: float) -> Callable[[click.Context, click.Parameter, float | None], float | None]:
-    """The callback of an option that takes a finite number of seconds."""
+_LONGEST = 86400.0  # the model's limit too: a day
+
+
+def seconds_from(least: float) -> Callable[[click.Context, click.Parameter, float | None], float | None]:
+    """The callback of an option that takes a number of seconds, of a day at most."""
 
     def checked(_ctx: click.Context, _param: click.Parameter, value: float | None) -> float | None:
-        if value is not None and not (math.isfinite(value) and value >= least):
-            raise click.BadParameter(f"{value:g} is not a number of seconds from {least:g} up.")
+        if value is not None and not least <= value <= _LONGEST:
+            raise click.BadParameter(f"{value:g} is not a number of seconds from {least:g} to {_LONGEST:.0f}.")
         return value
 
     return checked
@@ -62,12 +63,13 @@ class Settings:
         from vpcshim.hypervisor.connection import DEFAULT_TIMEOUT
         from vpcshim.model.options import ConnectionOptions
 
-        uris: list[str | None] = [*dict.fromkeys(self.connect)] or [os.environ.get("VPCSHIM_URI") or None]
-        for uri in uris:
-            _check(uri)
         timeout = DEFAULT_TIMEOUT if self.timeout is None else self.timeout
         nics = self.unreadable_nics or "error"
-        return [ConnectionOptions(uri, nics, self.raw_counters, timeout) for uri in uris]
+        named = [ConnectionOptions(uri, nics, self.raw_counters, timeout) for uri in self.connect or (None,)]
+        servers = [*dict.fromkeys(replace(one, uri=one.server()) for one in named)]
+        for uri in (*self.connect, *(one.uri for one in servers)):
+            _check(uri)
+        return servers
 
 
 def _check(uri: str | None) -> None:
@@ -126,9 +128,9 @@ _SERVERS = (
     click.option(
         "--timeout",
         type=float,
-        callback=at_least(1),
+        callback=seconds_from(1),
         metavar="SECONDS",
-        help="Give up a server that does not answer after this long (at least 1; default 6).",
+        help="Give up a server that does not answer after this long (1 to 86400; default 6).",
     ),
 )
 _COUNTERS = (

@@ -71,6 +71,7 @@ class Report:
         unknown: Names that belong to none of our interfaces (they may be those of other objects), and where.
         refused: What the script's engine would break on, or a module that Python would not find, as
             `(line, column): what`; None where nothing is known.
+        unread: Why the script's engine was not asked about its syntax; None where it was, and for Python.
     """
 
     products: tuple[Product, ...]
@@ -78,6 +79,7 @@ class Report:
     uses: tuple[Use, ...]
     unknown: dict[str, tuple[int, ...]] = field(default_factory=dict)
     refused: str | None = None
+    unread: str | None = None
 
     @property
     def served(self) -> bool:
@@ -85,13 +87,14 @@ class Report:
         return self.refused is None and all(use.reason is None for use in self.uses)
 
 
-def check(text: str, language: Language, folder: Path | None = None) -> Report:
+def check(text: str, language: Language, folder: Path | None = None, *, engine: bool = False) -> Report:
     """What the script uses.
 
     Args:
         text: The script.
         language: Its language.
         folder: Where it stands, and so modules of its own in Python.
+        engine: Whether the engine of a VBScript or JScript is asked about its syntax, where there is Wine.
 
     Raises:
         Unreadable: It is no Python (the texts of the other languages are never refused here).
@@ -116,18 +119,27 @@ def check(text: str, language: Language, folder: Path | None = None) -> Report:
         known = uses.get(found[0][1].name)
         before = () if known is None else known.lines
         uses[found[0][1].name] = _use(found, (*before, *where))
-    refused = _refused(text, language, folder)
-    return Report(products, foreign, tuple(uses[name] for name in sorted(uses)), unknown, refused)
+    refused, unread = _refused(text, language, folder, engine)
+    return Report(products, foreign, tuple(uses[name] for name in sorted(uses)), unknown, refused, unread)
 
 
-def _refused(text: str, language: Language, folder: Path | None) -> str | None:
+def _refused(text: str, language: Language, folder: Path | None, engine: bool) -> tuple[str | None, str | None]:
+    """What is refused, and why the engine was not asked."""
     if language == "python":
-        return next(_not_importable(ast.parse(text), folder), None)
+        return next(_not_importable(ast.parse(text), folder), None), None
+    number = VBSCRIPT if language == "vbscript" else JSCRIPT
     try:
-        prepare(VBSCRIPT if language == "vbscript" else JSCRIPT, text, FUNCTIONS)
+        prepared = prepare(number, text, FUNCTIONS)
     except Refused as error:
-        return str(error)
-    return None
+        return str(error), None
+    if not engine:
+        return None, "it was not asked"
+    from vpcshim.clients import syntax  # what runs scripts is needed for this alone
+
+    try:
+        return syntax.wrong(number, prepared), None
+    except syntax.NotRead as error:
+        return None, str(error)
 
 
 def _use(found: list[tuple[str, Member]], lines: Iterable[int]) -> Use:

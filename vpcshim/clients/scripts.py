@@ -80,7 +80,9 @@ def run_script(
                     continue
                 streams.stdout.flush()
                 words = host.last_words()
-                print(f"{script}: the script engine failed: {error}{': ' if words else ''}{words}", file=sys.stderr)
+                guess = f" ({_ENDLESS})" if isinstance(error, HostGone) else ""
+                told = f"{error}{guess}{': ' if words else ''}{words}"
+                print(f"{script}: the script engine failed: {told}", file=sys.stderr)
                 return CRASHED
             finally:
                 asked.close()
@@ -146,4 +148,5 @@ _VB_ERRORS = 0x800A
 # The engine has texts and numbers of its own for these.
 _BY_ENGINE = frozenset(code for code in HRESULT if code.name.startswith("DISP_E_"))
 _TEXTS = {0x8002_0012: "Division by zero"}
+_ENDLESS = "procedures that call themselves or each other without end are a likely cause"
 _GUESS = "a variable that is not there (Option Explicit), or something that the engine lacks"

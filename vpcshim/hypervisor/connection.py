@@ -17,7 +17,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -28,6 +28,7 @@ from vpcshim.hypervisor.errors import (
     ConnectionFailed,
     ConnectionLost,
     DomainBusy,
+    DomainGone,
     Unsupported,
     classify,
     translated,
@@ -41,18 +42,32 @@ T = TypeVar("T")
 Hook = Callable[[libvirt.virConnect], Callable[[], None]]
 
 DEFAULT_TIMEOUT = 6.0
+_LONGEST_TIMEOUT = 86400.0  # a day: more is a slip of the hand, and what counts it has limits
 _MOST = 8
+
+
+def check_timeout(timeout: float) -> None:
+    """Refuse what is no timeout.
+
+    Raises:
+        ValueError: It is not a number of seconds from 1 to 86400.
+    """
+    if not 1 <= timeout <= _LONGEST_TIMEOUT:
+        raise ValueError(f"a timeout is 1 to {_LONGEST_TIMEOUT:.0f} seconds, not {timeout!r}")
 
 
 class _Calls(Generic[T]):
     """A few calls on one connection (a class of its own: this is on the path of every property read)."""
 
-    __slots__ = ("_lane", "_of", "_owner", "_write")
+    __slots__ = ("_lane", "_of", "_owner", "_uuid", "_write")
 
-    def __init__(self, owner: Connection, write: bool, of: Callable[[libvirt.virConnect], T]) -> None:
+    def __init__(
+        self, owner: Connection, write: bool, of: Callable[[libvirt.virConnect], T], uuid: str | None = None
+    ) -> None:
         self._owner = owner
         self._write = write
         self._of = of
+        self._uuid = uuid
 
     def __enter__(self) -> T:
         self._lane = self._owner._take(self._write)
@@ -60,7 +75,7 @@ class _Calls(Generic[T]):
             self._owner._hook_up(self._lane)
             return self._of(self._lane.connect)
         except libvirt.libvirtError as error:
-            told = self._owner._seen(error, self._lane)
+            told = self._owner._seen(error, self._lane, self._uuid)
             self._owner._give_back(self._lane)
             raise told from error
         except BaseException:
@@ -70,7 +85,7 @@ class _Calls(Generic[T]):
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         try:
             if isinstance(error, libvirt.libvirtError):
-                raise self._owner._seen(error, self._lane) from error
+                raise self._owner._seen(error, self._lane, self._uuid) from error
         finally:
             self._owner._give_back(self._lane)
 
@@ -85,7 +100,7 @@ class Connection:
     Args:
         server: A libvirt URI, an alias of libvirt.conf's `uri_aliases`, a host name (qemu+ssh to its system
             daemon), or None for libvirt's own default.
-        timeout: After how many seconds (at least 1) a daemon that does not answer is given up.
+        timeout: After how many seconds (1 to 86400) a daemon that does not answer is given up.
     """
 
     def __init__(self, server: str | None = None, *, timeout: float = DEFAULT_TIMEOUT) -> None:
@@ -100,8 +115,8 @@ class Connection:
         self._local = False
         self._keepalive: bool | None = None
         self._most = _MOST
-        if not timeout >= 1:
-            raise ValueError(f"a timeout is at least 1 second, not {timeout:g}")
+        self._names: dict[str, str] = {}
+        check_timeout(timeout)
         ending.concerns(self)
 
     # -- calls ---------------------------------------------------------------------------------------------
@@ -123,20 +138,33 @@ class Connection:
             DomainGone: There is no such domain.
             HypervisorError: As `calls`.
         """
-        return _Calls(self, write, lambda connect: connect.lookupByUUIDString(uuid))
+        return _Calls(self, write, lambda connect: self._looked_up(connect, uuid), uuid)
+
+    def _looked_up(self, connect: libvirt.virConnect, uuid: str) -> libvirt.virDomain:
+        domain = connect.lookupByUUIDString(uuid)
+        self._names[uuid] = domain.name()
+        return domain
+
+    def remember(self, named: Iterable[tuple[str, str]]) -> None:
+        """Remember domains by their names and UUIDs, for what is to be said of one when it is gone."""
+        self._names.update((uuid, name) for name, uuid in named)
 
     def call(self, function: Callable[[libvirt.virConnect], T], *, write: bool = False) -> T:
         """`function` of an open connection; raises as `calls`."""
         with self.calls(write=write) as connect:
             return function(connect)
 
-    def _seen(self, error: libvirt.libvirtError, lane: Lane) -> Exception:
+    def _seen(self, error: libvirt.libvirtError, lane: Lane, uuid: str | None = None) -> Exception:
         """The error translated; a dead connection is dropped, so that the next call opens a new one."""
         told = translated(error)
         if isinstance(told, ConnectionLost):
             self._drop(lane)
             message = f"the connection to {self.label} was lost: {told}"
             return ConnectionLost(message, code=told.code, domain=told.domain)
+        if isinstance(told, DomainGone) and uuid is not None:
+            who = self._names.get(uuid, f"the machine {uuid}")
+            message = f"{who} is gone: it was deleted or unregistered, or was transient and ended ({told})"
+            return DomainGone(message, code=told.code, domain=told.domain)
         return told
 
     @contextmanager

@@ -141,15 +141,17 @@ class Devices:
         found = self._root.iterfind("devices/controller[@type='scsi']")
         return tuple(sorted(_number(element.get("index")) for element in found))
 
-    def paths(self, *, beneath: bool = False) -> set[str]:
+    def paths(self, *, beneath: bool = False, written: bool = False) -> set[str]:
         """The files and devices of the host that are the drives' media.
 
         Args:
             beneath: With the backing files that the XML names: those of a running machine.
+            written: Only those of drives that the guest can write to.
         """
-        sources = self._root.findall("devices/disk/source")
+        drives = [disk for disk in self._disks() if not (written and _is_readonly(disk))]
+        sources = [source for disk in drives for source in disk.findall("source")]
         if beneath:
-            sources += self._root.findall("devices/disk//backingStore/source")
+            sources += [source for disk in drives for source in disk.findall(".//backingStore/source")]
         found = {source.get(attribute) for source in sources for attribute in _ATTRIBUTES.values()}
         return {path for path in found if path}
 
@@ -266,7 +268,9 @@ def insert(domain: libvirt.virDomain, target: str, medium: Medium | None) -> Non
     domain.updateDeviceFlags(etree.tostring(element, encoding="unicode"), flags)
 
 
-def active_users(connect: libvirt.virConnect, *, beneath: bool = False, saved: bool = True) -> dict[str, str]:
+def active_users(
+    connect: libvirt.virConnect, *, beneath: bool = False, saved: bool = True, written: bool = False
+) -> dict[str, str]:
     """The files and devices that running and saved machines have for drives, each with the name of a machine.
 
     A saved one goes on with what its guest knows of its disks: what somebody else writes to these ruins them.
@@ -275,6 +279,7 @@ def active_users(connect: libvirt.virConnect, *, beneath: bool = False, saved: b
         connect: The connection.
         beneath: With those that lie beneath them (backing files), which the machines only read.
         saved: With those of saved machines.
+        written: Only those of drives that the guest can write to.
 
     Raises:
         libvirt.libvirtError: libvirt refused.
@@ -290,7 +295,7 @@ def active_users(connect: libvirt.virConnect, *, beneath: bool = False, saved: b
             if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                 continue  # it has gone since it was listed
             raise
-        users.update(dict.fromkeys(devices.paths(beneath=beneath), devices.name))
+        users.update(dict.fromkeys(devices.paths(beneath=beneath, written=written), devices.name))
     return users
 
 
@@ -305,9 +310,13 @@ def _drive(element: etree._Element) -> Drive:
         target,
         _place(element, bus, target),
         _medium(element, "raw" if driver is None else driver.get("type") or "raw"),
-        element.find("readonly") is not None,
+        _is_readonly(element),
         "" if alias is None else alias.get("name") or "",
     )
+
+
+def _is_readonly(element: etree._Element) -> bool:
+    return element.get("device") == "cdrom" or element.find("readonly") is not None
 
 
 def _target(element: etree._Element) -> str:

@@ -31,8 +31,7 @@ class Opened:
     @property
     def local(self) -> bool:
         """Whether the hypervisor is on this machine, as far as the URI tells."""
-        parts = urlsplit(self.uri)
-        return not parts.hostname and parts.scheme.partition("+")[2] in ("", "unix")
+        return is_local(self.uri)
 
     @property
     def single(self) -> bool:
@@ -42,6 +41,12 @@ class Opened:
         """
         parts = urlsplit(self.uri)
         return self.embedded or (parts.scheme.partition("+")[0] == "test" and parts.path != "/default")
+
+
+def is_local(uri: str) -> bool:
+    """Whether the hypervisor of a URI is on this machine, as far as the URI tells."""
+    parts = urlsplit(uri)
+    return not parts.hostname and parts.scheme.partition("+")[2] in ("", "unix")
 
 
 class Attempt:

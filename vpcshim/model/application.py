@@ -5,7 +5,6 @@ Sources: the IVMVirtualServer and IVMVirtualPC pages of the references.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Literal, overload
 
@@ -51,8 +50,7 @@ class Application(
     _PRODUCT: Product
 
     def __init__(self, options: ConnectionOptions) -> None:
-        uri = options.uri or os.environ.get("VPCSHIM_URI") or None
-        super().__init__(self._PRODUCT, server_of(uri, options.timeout), options)
+        super().__init__(self._PRODUCT, server_of(options.server(), options.timeout), options)
 
     def reach(self) -> None:
         """Have a connection open, as whoever is handed an object by COM has one.

@@ -9,6 +9,7 @@ stands in the definition, where QEMU and libvirt do not guess either.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import logging
 import os
@@ -48,6 +49,7 @@ _BY_NAME = {
     ".iso": RAW,
 }
 _IMAGES = frozenset((*_BY_NAME, ".vud", ".vfd", ".flp", ".ima"))
+_HARD_DISKS = tuple(ending for ending in _BY_NAME if ending != ".iso")
 # What stands where in an image of each format. A VMDK of text is left out: it names other files of the host.
 _MAGIC = (
     (0, b"conectix", VHD),
@@ -58,7 +60,9 @@ _MAGIC = (
     (0, b"COWD", "vmdk"),
     (64, b"\x7f\x10\xda\xbe", "vdi"),
 )
-_LOOKED_AT = 512
+_LOOKED_AT = 4096
+# A text of UTF-16 begins so: with its mark, or as XML of Windows without one.
+_UTF16 = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", b"<\0": "utf-16-le"}
 # What may lie over another image, beside .vhd, of which QEMU knows no such ones.
 _DIFFERENCING = ("qcow2", "qed", "vmdk")
 # Images that are but the table of contents of other files of the host: a qcow2 with its data in another file (a bit
@@ -144,16 +148,7 @@ def format_of(path: Path) -> str:
     if path.is_block_device():
         return RAW
     named = _BY_NAME.get(path.suffix.lower(), RAW)
-    try:
-        with path.open("rb") as file:
-            start = file.read(_LOOKED_AT)
-        looks = {form for place, magic, form in _MAGIC if start[place : place + len(magic)] == magic}
-        if vhd.is_vhd(path):
-            looks.add(VHD)
-    except PermissionError as error:
-        raise Failure(HRESULT.VM_E_HD_IMAGE_ACCESS, f"{path} cannot be read: {error.strerror}") from error
-    except OSError as error:
-        raise Failure(HRESULT.VM_E_HD_IMAGE_OPEN_FAIL, f"{path} cannot be read: {error.strerror}") from error
+    start, looks = _looked_at(path)
     if named == RAW and looks:
         text = (
             f"{path} looks like an image of the format {min(looks)}, and its name does not say so. A raw image's "
@@ -166,6 +161,69 @@ def format_of(path: Path) -> str:
     else:
         return named
     raise Failure(HRESULT.VM_E_INVALID_HD_FILE, text, otherwise=(HRESULT.VM_E_HD_IMAGE_OPEN_FAIL,))
+
+
+def _looked_at(path: Path) -> tuple[bytes, set[str]]:
+    """The beginning of an image, and the formats that it looks like.
+
+    Raises:
+        Failure: VM_E_HD_IMAGE_OPEN_FAIL, VM_E_HD_IMAGE_ACCESS.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_LOOKED_AT)
+        looks = {form for place, magic, form in _MAGIC if start[place : place + len(magic)] == magic}
+        if vhd.is_vhd(path):
+            looks.add(VHD)
+    except PermissionError as error:
+        raise Failure(HRESULT.VM_E_HD_IMAGE_ACCESS, f"{path} cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise Failure(HRESULT.VM_E_HD_IMAGE_OPEN_FAIL, f"{path} cannot be read: {error.strerror}") from error
+    return start, looks
+
+
+def check_hard_disk_name(path: Path) -> None:
+    """Refuse what is no hard disk by its name; a device of the host has any.
+
+    Raises:
+        Failure: E_INVALID_NAME.
+    """
+    if path.suffix.lower() not in _HARD_DISKS and not path.is_block_device():
+        endings = f"{', '.join(_HARD_DISKS[:-1])} or {_HARD_DISKS[-1]}"
+        raise Failure(HRESULT.E_INVALID_NAME, f"{path} is no hard disk by its name: these end with {endings}")
+
+
+def check_removable(path: Path, drive: str) -> None:
+    """Refuse what is no image of a CD or floppy disk by its content: an image of a hard disk, or a text.
+
+    Args:
+        path: The file, which is there.
+        drive: What it is meant for, in words.
+
+    Raises:
+        Failure: E_INVALIDARG; VM_E_HD_IMAGE_OPEN_FAIL, VM_E_HD_IMAGE_ACCESS.
+    """
+    start, looks = _looked_at(path)
+    if looks:
+        text = (
+            f"{path} looks like an image of the format {min(looks)}, and a {drive} takes raw images only: "
+            "attach it as a hard disk (AddHardDiskConnection), or convert it with qemu-img"
+        )
+    elif _is_text(start):
+        text = f"{path} is a text, not an image that a {drive} takes"
+    else:
+        return
+    raise Failure(HRESULT.E_INVALIDARG, text)
+
+
+def _is_text(start: bytes) -> bool:
+    """Whether a file that begins so is a text, as no image does: these have zeros, or code."""
+    encoding = _UTF16.get(start[:2], "utf-8-sig")
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(start)
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and all(character.isprintable() or character in "\t\n\r\f" for character in text)
 
 
 def _is_elsewhere(start: bytes, form: str) -> bool:

@@ -20,6 +20,10 @@ _LONGEST = {Product.VIRTUAL_SERVER: 150, Product.VIRTUAL_PC: 80}
 _LARGEST = 255 - len("..vmc.vpcshim-new")
 
 
+class AmbiguousName(HypervisorError):
+    """A name may be any of several machines'."""
+
+
 def check_new_name(name: str, product: Product, *, longest: int | None = None) -> None:
     """Refuse what a machine may not be called.
 
@@ -59,12 +63,12 @@ def uuid_of(name: str, machines: Iterable[tuple[str, str]]) -> str | None:
         machines: The name and UUID of every machine.
 
     Raises:
-        HypervisorError: Several machines have the name in other cases.
+        AmbiguousName: Several machines have the name in other cases.
     """
     folded = name.casefold()
     found = [(known, uuid) for known, uuid in machines if known.casefold() == folded]
     exact = [(known, uuid) for known, uuid in found if known == name]
     if len(exact or found) > 1:
         names = ", ".join(sorted(known for known, _ in found))
-        raise HypervisorError(f"{name} may be any of {names}: name one of them in its own case")
+        raise AmbiguousName(f"{name} may be any of {names}: name one of them in its own case")
     return next((uuid for _, uuid in exact or found), None)

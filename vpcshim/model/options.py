@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vpcshim.hypervisor.connection import DEFAULT_TIMEOUT
+from vpcshim.hypervisor.connection import DEFAULT_TIMEOUT, check_timeout
+from vpcshim.hypervisor.opening import is_local
+from vpcshim.hypervisor.servernames import server_meant
 from vpcshim.model.paths import DriveMap
 
 
@@ -17,11 +19,12 @@ class ConnectionOptions:
 
     Attributes:
         uri: A libvirt URI, an alias of libvirt.conf's `uri_aliases`, or a host name (`qemu+ssh://HOST/system`).
-            None: the environment's VPCSHIM_URI, else libvirt's own default.
+            None: the environment's VPCSHIM_URI, else libvirt's own default; a name of this very machine
+            (".", "localhost", its host name) means the same, and becomes None.
         unreadable_nics: What a NIC without counters does to the sum over all NICs: "error" makes the whole
             property fail and name it, "skip" sums the others.
         raw_counters: True gives libvirt's counters as they are, without starting at zero on a reset.
-        timeout: Seconds, at least 1, after which a daemon that does not answer is given up.
+        timeout: Seconds, 1 to 86400, after which a daemon that does not answer is given up.
         freshness: Seconds for which one look at all machines' network counters may serve the reads of each;
             0 reads each machine at the moment it is asked for.
         drives: Which folder of the host each drive letter of a script's paths stands for, as
@@ -39,6 +42,7 @@ class ConnectionOptions:
         """Refuse what would otherwise surface as something else later."""
         if self.uri is not None and not isinstance(self.uri, str):
             raise TypeError(f"a server is named by a string, not by {self.uri!r}")
+        object.__setattr__(self, "uri", server_meant(self.uri))
         for name in ("timeout", "freshness"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -49,10 +53,18 @@ class ConnectionOptions:
             DriveMap(self.drives)
         if self.unreadable_nics not in ("error", "skip"):
             raise ValueError(f'unreadable_nics is "error" or "skip", not {self.unreadable_nics!r}')
-        if not self.timeout >= 1:
-            raise ValueError(f"a timeout is at least 1 second, not {self.timeout!r}")
+        check_timeout(self.timeout)
         if not self.freshness >= 0:
             raise ValueError(f"freshness is 0 or more seconds, not {self.freshness!r}")
+
+    def server(self) -> str | None:
+        """The server that these options mean, VPCSHIM_URI's where they name none; None: libvirt's own default."""
+        return self.uri or server_meant(os.environ.get("VPCSHIM_URI"))
+
+    def names_this_machine(self) -> bool:
+        """Whether the server is on this machine, as far as its name tells: an alias or a host name may be any."""
+        server = self.server() or os.environ.get("LIBVIRT_DEFAULT_URI")
+        return not server or (":/" in server and is_local(server))
 
     def drive_map(self) -> DriveMap:
         """The drive map that these options mean.

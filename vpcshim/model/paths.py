@@ -29,19 +29,18 @@ class DriveMap:
         drives: Letters (`C:` or `C`, in any case) and absolute folders of the host.
 
     Raises:
-        ValueError: A letter is none, or a folder is not absolute.
+        ValueError: A letter is none, or is there twice, or a folder is not absolute.
     """
 
     def __init__(self, drives: Mapping[str, str | os.PathLike[str]]) -> None:
         self._folders: dict[str, Path] = {}
-        for letter, folder in drives.items():
-            found = _LETTER.fullmatch(letter)
+        for given, folder in drives.items():
+            letter = _letter(given)
             path = Path(os.path.normpath(folder))
-            if found is None:
-                raise ValueError(f"a drive is a letter, as C:, not {letter!r}")
             if not path.is_absolute():
-                raise ValueError(f"drive {letter} has to stand for an absolute folder, not {str(folder)!r}")
-            self._folders[found[1].upper()] = path
+                raise ValueError(f"drive {letter}: has to stand for an absolute folder, not {str(folder)!r}")
+            _once(self._folders, letter, path)
+            self._folders[letter] = path
 
     @classmethod
     def parsed(cls, text: str) -> DriveMap:
@@ -96,6 +95,12 @@ class DriveMap:
             raise Failure(HRESULT.E_PATH_NOT_FOUND, text)
         return _below(folder, parts, path, ceiling=folder)
 
+    @property
+    def missing(self) -> str:
+        """The folders that are not there, each with its letter, in words; "" for none."""
+        gone = [(letter, folder) for letter, folder in self._folders.items() if not os.path.isdir(folder)]
+        return ", ".join(f"drive {letter}: stands for {folder}, which is no folder" for letter, folder in gone)
+
     def covers(self, path: Path) -> bool:
         """Whether a path of the host is in the folder of a mapped drive."""
         return any(path.is_relative_to(folder) for folder in self._folders.values())
@@ -114,15 +119,29 @@ def drives_of(parts: Iterable[str]) -> dict[str, str]:
     """The drives of parts like `C:=/srv/vm`; empty ones are passed over.
 
     Raises:
-        ValueError: A part has no `=`.
+        ValueError: A part has no `=`, or no letter, or that of another part.
     """
     drives: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in parts)):
-        letter, equals, folder = part.partition("=")
+        given, equals, folder = part.partition("=")
         if not equals:
             raise ValueError(f"a drive is LETTER:=FOLDER, not {part!r}")
-        drives[letter.strip()] = folder.strip()
+        letter = _letter(given.strip())
+        _once(drives, letter, folder.strip())
+        drives[letter] = folder.strip()
     return drives
+
+
+def _letter(given: str) -> str:
+    found = _LETTER.fullmatch(given)
+    if found is None:
+        raise ValueError(f"a drive is a letter, as C:, not {given!r}")
+    return found[1].upper()
+
+
+def _once(drives: Mapping[str, object], letter: str, folder: object) -> None:
+    if letter in drives:
+        raise ValueError(f"drive {letter}: is given twice, for {drives[letter]} and for {folder}")
 
 
 def _check_names(path: str, names: Iterable[str]) -> None:

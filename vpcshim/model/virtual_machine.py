@@ -76,5 +76,6 @@ class VirtualMachineCollection(
     def _items_(self) -> Sequence[VirtualMachine]:
         with self._server.connection.calls() as connect:
             named = [(domain.name(), domain.UUIDString()) for domain in connect.listAllDomains()]
+        self._server.connection.remember(named)
         named.sort(key=lambda pair: (pair[0].casefold(), pair[0], pair[1]))
         return [VirtualMachine(self._product_, self._server, self._options, uuid) for _, uuid in named]

@@ -63,7 +63,7 @@ rows(
     (at.files, S_OK, ANY, ("kept", "C:\\")),
     (at.files, S_OK, ANY, ("kept.vnc", "C:\\")),
     (at.files, _INVALID, ANY, ("odd", "C:\\")),
-    (at.files, _INVALID, ANY, ("kept", "")),
+    (at.files, HRESULT.E_PATH_NOT_FOUND, ANY, ("kept", "")),
     (at.files, HRESULT.E_FILE_NOT_FOUND, ANY, ("new", "C:\\")),
     (at.files, HRESULT.E_PATH_NOT_FOUND, ANY, ("new", "C:\\nowhere")),
 )

@@ -164,6 +164,7 @@ for _product in (VS, VPC):
         (at.off, S_OK, ANY, (r"C:\free.qcow2", *_free)),
         (at.off, S_OK, ANY, (r"C:\free.img", *_free)),
         (at.off, _NO_FILE, ANY, (r"C:\nobody.vhd", *_free)),
+        (at.off, _BAD_NAME, ANY, (r"C:\other.iso", *_free)),
         *_paths(*_free),
         (at.off, _IN_USE, ANY, (r"C:\free.vhd", *_taken)),
         (at.off, _wrong, ANY, (r"C:\free.vhd", *_none)),
@@ -388,7 +389,9 @@ for _member, _arg in (("AttachImage", r"C:\other.iso"), ("AttachHostDrive", "/de
     )
 rows(BOTH, _V, "AttachHostDrive", (at.off, HRESULT.E_INVALIDARG, ANY, ("Q:",)))
 rows(BOTH, _V, "AttachImage", (at.off, EXCEPTION, ANY, (r"C:\nobody.iso",)))
-rows((VPC,), _V, "AttachImage", (at.off, HRESULT.E_INVALIDARG, ANY, ("",)))
+rows(BOTH, _V, "AttachImage", (at.off, EXCEPTION, ANY, (r"C:\data.img",)))
+rows((VS,), _V, "AttachImage", (at.off, EXCEPTION, ANY, (r"C:\free.vhd",)))
+rows((VPC,), _V, "AttachImage", *((at.off, HRESULT.E_INVALIDARG, ANY, (path,)) for path in ("", r"C:\free.vhd")))
 _NO_FAIL = "no failure is without a better code"
 never(
     (VPC,),
@@ -421,7 +424,10 @@ for _member, _arg in (("AttachImage", r"C:\free.img"), ("AttachHostDrive", "/dev
 _CAPTURE = HRESULT.VM_E_IMAGE_CAPTURE_FAIL
 rows(BOTH, _F, "AttachImage", (at.holding, _CAPTURE, ANY, (r"C:\free.img",)))
 rows(BOTH, _F, "AttachImage", (at.off, _CAPTURE, ANY, (r"C:\nobody.img",)))
+rows(BOTH, _F, "AttachImage", (at.off, _CAPTURE, ANY, (r"C:\data.img",)))
 rows((VS,), _F, "AttachImage", *((at.off, _CAPTURE, ANY, args) for _, _, _, args in _paths()))
+rows((VS,), _F, "AttachImage", (at.off, _CAPTURE, ANY, (r"C:\free.vhd",)))
+rows((VPC,), _F, "AttachImage", (at.off, HRESULT.E_INVALIDARG, ANY, (r"C:\free.vhd",)))
 rows((VPC,), _F, "AttachImage", *_paths()[1:], (at.host_drive, HRESULT.E_INVALIDARG, ANY, (r"C:\free.img",)))
 never((VPC,), _F, "AttachImage", "E_OUTOFMEMORY", "an image is not read into memory")
 rows(BOTH, _F, "AttachHostDrive", (at.off, HRESULT.E_INVALIDARG, ANY, ("Q:",)))

@@ -12,6 +12,7 @@ from vpcshim.clients.pywin32 import session
 from vpcshim.clients.pywin32.session import Factory, Session
 from vpcshim.com.object import ComObject
 from vpcshim.model.application import CreateObject
+from vpcshim.model.options import ConnectionOptions
 
 _HERE = "vpcshim.clients.pywin32"
 _ALIASES = {
@@ -82,6 +83,6 @@ def _importable(name: str) -> bool:
 
 def _default(uri: str | None) -> Factory:
     def create(progid: str, server: str | None) -> ComObject:
-        return CreateObject(progid, server or uri)
+        return CreateObject(progid, ConnectionOptions(server).uri or uri)
 
     return create

@@ -14,7 +14,7 @@ from typing import Any
 
 from vpcshim.clients.calls import EMPTY, MISSING
 from vpcshim.clients.scripting.conversions import as_date, as_int, as_text, mismatch
-from vpcshim.clients.scripting.dates import date_diff, date_part
+from vpcshim.clients.scripting.dates import date_add, date_diff, date_part
 from vpcshim.clients.scripting.objects import HostObject, offered
 from vpcshim.clients.scripting.wscript import Streams
 from vpcshim.com.errors import Failure
@@ -48,9 +48,18 @@ def functions(streams: Streams, *, batch: bool) -> dict[str, Callable[..., Any]]
     return {
         "Join": join,
         "Filter": filtered,
+        "Split": split,
+        "String": repeated,
         "Round": rounded,
         "AscW": ascw,
         "ChrW": chrw,
+        "LenB": lambda text: len(_bytes(text)),
+        "LeftB": lambda text, count: _of_bytes("LeftB", _bytes(text)[: _count("LeftB", count)]),
+        "RightB": rightb,
+        "MidB": midb,
+        "InStrB": instrb,
+        "AscB": ascb,
+        "DateAdd": lambda interval, number, day: date_add(as_text(interval), as_int(number), as_date(day)),
         "DateDiff": lambda interval, first, second, *first_day: date_diff(
             as_text(interval), as_date(first), as_date(second), *map(as_int, first_day[:1])
         ),
@@ -90,6 +99,89 @@ def filtered(items: Any, wanted: Any, include: Any = True, compare: Any = 0) -> 
     keep = include is MISSING or bool(include)
     text = fold(as_text(wanted))
     return tuple(item for item in map(as_text, _array(items)) if (text in fold(item)) is keep)
+
+
+def split(text: Any, delimiter: Any = " ", count: Any = -1, compare: Any = 0) -> tuple[str, ...]:
+    """Split(expression[, delimiter[, count[, compare]]]): nothing of an empty text."""
+    whole = as_text(text)
+    between = " " if delimiter is MISSING else as_text(delimiter)
+    most = -1 if count is MISSING else as_int(count)
+    if most < -1:
+        raise Failure(HRESULT.E_INVALIDARG, f"Split takes a count of -1 (all) or more, not {most}")
+    if not whole or most == 0:
+        return ()
+    if not between or most == 1:
+        return (whole,)
+    flags = re.IGNORECASE if as_int(compare) == 1 else 0
+    return tuple(re.split(re.escape(between), whole, maxsplit=max(most - 1, 0), flags=flags))
+
+
+_LONGEST = 1 << 24
+
+
+def repeated(number: Any, character: Any) -> str:
+    """String(number, character): the first character of a text, or that of a code."""
+    count = as_int(number)
+    if not 0 <= count <= _LONGEST:
+        raise Failure(HRESULT.E_INVALIDARG, f"String takes a length from 0 to {_LONGEST}, not {count}")
+    if isinstance(character, str):
+        if not character:
+            raise Failure(HRESULT.E_INVALIDARG, "String needs a character")
+        return character[0] * count
+    return bytes((as_int(character) & 0xFF,)).decode("cp1252", "replace") * count
+
+
+# -- texts as their bytes: two for each UTF-16 unit, the lower first --------------------------------------------
+
+
+def _bytes(text: Any) -> bytes:
+    return as_text(text).encode("utf-16-le", "surrogatepass")
+
+
+def _of_bytes(function: str, data: bytes) -> str:
+    if len(data) % 2:
+        why = f"{function} would give {len(data)} bytes, and only whole characters of two bytes pass here"
+        raise Failure(HRESULT.E_INVALIDARG, why)
+    return data.decode("utf-16-le", "surrogatepass")
+
+
+def _count(function: str, value: Any, least: int = 0) -> int:
+    number = as_int(value)
+    if number < least:
+        raise Failure(HRESULT.E_INVALIDARG, f"{function} takes {least} or more, not {number}")
+    return number
+
+
+def rightb(text: Any, count: Any) -> str:
+    """RightB(string, bytes)."""
+    data = _bytes(text)
+    return _of_bytes("RightB", data[max(0, len(data) - _count("RightB", count)) :])
+
+
+def midb(text: Any, start: Any, count: Any = MISSING) -> str:
+    """MidB(string, start[, bytes]): start counts bytes from 1."""
+    rest = _bytes(text)[_count("MidB", start, 1) - 1 :]
+    return _of_bytes("MidB", rest if count is MISSING else rest[: _count("MidB", count)])
+
+
+def instrb(*args: Any) -> int:
+    """InStrB([start, ]string1, string2): the byte, from 1, where the second is in the first; 0 where it is not."""
+    if len(args) not in (2, 3):
+        why = "InStrB takes a start, which may be left out, and two texts"
+        raise Failure(HRESULT.DISP_E_BADPARAMCOUNT, why)
+    start, text, wanted = args if len(args) == 3 else (1, *args)
+    return _bytes(text).find(_bytes(wanted), _count("InStrB", start, 1) - 1) + 1
+
+
+def ascb(text: Any) -> int:
+    """AscB(string): the first byte."""
+    data = _bytes(text)
+    if not data:
+        raise Failure(HRESULT.E_INVALIDARG, "AscB needs a character")
+    return data[0]
+
+
+# -- numbers and characters -------------------------------------------------------------------------------------
 
 
 def rounded(value: Any, places: Any = 0) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -61,8 +62,31 @@ def as_int(value: Any) -> int:
         raise mismatch("a number") from error
 
 
-_DATES = ("%m/%d/%Y", "%Y-%m-%d", "%d %B %Y", "%B %d, %Y", "%d-%b-%Y", "%m/%d/%y")
-_CLOCKS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "T%H:%M:%S")
+# In this order: what can be read as month and day is not read as day and month.
+_DATES = (
+    *("%m/%d/%Y", "%Y-%m-%d", "%Y/%m/%d", "%m-%d-%Y", "%m/%d/%y", "%d/%m/%Y", "%d/%m/%y"),
+    *("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%B %d %Y", "%b %d %Y", "%d-%b-%Y", "%d-%b-%y"),
+)
+_DATES_OF_THIS_YEAR = ("%m/%d", "%d/%m", "%d %B", "%d %b", "%B %d", "%b %d")
+_CLOCKS = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", " %I %p", "T%H:%M:%S")
+_TOO_LATE = 2050  # A year of two digits is before that, as it is for the engine's CDate.
+
+
+def _day(text: str, clock: str) -> datetime | None:
+    for form in _DATES:
+        try:
+            found = datetime.strptime(text, form + clock)
+        except ValueError:
+            continue
+        late = form.endswith("%y") and found.year >= _TOO_LATE
+        return found.replace(year=found.year - 100) if late else found
+    for form in _DATES_OF_THIS_YEAR:
+        try:
+            # With the year in the text: 29 February is no day of every year.
+            return datetime.strptime(f"{datetime.now().year} {text}", f"%Y {form}{clock}")
+        except ValueError:
+            pass
+    return None
 
 
 def as_date(value: Any) -> datetime:
@@ -70,19 +94,15 @@ def as_date(value: Any) -> datetime:
     if isinstance(value, datetime):
         return value
     if isinstance(value, str):
-        text = " ".join(value.split())
+        text = re.sub(r"(?<=\d) ?([ap]m)$", r" \1", " ".join(value.split()), flags=re.IGNORECASE)
         for clock in _CLOCKS:
-            for day in _DATES:
+            if (found := _day(text, clock)) is not None:
+                return found
+            if clock.startswith(" "):
                 try:
-                    return datetime.strptime(text, day + clock)
+                    return datetime.strptime(text, clock.strip()).replace(year=1899, month=12, day=30)
                 except ValueError:
                     pass
-            try:
-                found = datetime.strptime(text, clock.strip()) if clock.startswith(" ") else None
-            except ValueError:
-                found = None
-            if found is not None:
-                return found.replace(year=1899, month=12, day=30)
         raise mismatch("a date")
     if value is EMPTY or isinstance(value, int | float | Decimal):
         try:

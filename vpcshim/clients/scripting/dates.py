@@ -1,10 +1,11 @@
-"""DateDiff and DatePart, which Wine's VBScript lacks.
+"""DateAdd, which Wine's VBScript has wrong, and DateDiff and DatePart, which it lacks.
 
 Source: the VBScript language reference.
 """
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import datetime, timedelta
 
 from vpcshim.com.errors import Failure
@@ -13,6 +14,37 @@ from vpcshim.com.hresult import HRESULT
 _SECONDS = {"h": 3600, "n": 60, "s": 1}
 _ZERO = datetime(1, 1, 1)
 _SUNDAY, _MONDAY = 1, 2
+_FIRST_YEAR = 100  # of VBScript's dates
+
+
+_MONTHS = {"yyyy": 12, "q": 3, "m": 1}
+_DAYS = {"d": 1, "y": 1, "w": 1, "ww": 7}
+
+
+def date_add(interval: str, number: int, moment: datetime) -> datetime:
+    """So many intervals later, at the latest on the last day of that month.
+
+    Raises:
+        Failure: There is no such interval, or no such year.
+    """
+    kind = interval.lower()
+    try:
+        if kind in _MONTHS:
+            months = moment.year * 12 + moment.month - 1 + number * _MONTHS[kind]
+            year, month = months // 12, months % 12 + 1
+            if not _FIRST_YEAR <= year <= datetime.max.year:
+                raise OverflowError
+            return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
+        if kind not in _DAYS and kind not in _SECONDS:
+            raise _unknown(interval)
+        found = moment + timedelta(days=number * _DAYS.get(kind, 0), seconds=number * _SECONDS.get(kind, 0))
+        if found.year < _FIRST_YEAR:
+            raise OverflowError
+        return found
+    except OverflowError as error:
+        years = f"the years {_FIRST_YEAR} to {datetime.max.year}"
+        text = f"{number} times {interval!r} after {moment:%Y-%m-%d} is outside of {years}"
+        raise Failure(HRESULT.E_INVALIDARG, text) from error
 
 
 def date_diff(interval: str, first: datetime, second: datetime, first_day: int = _SUNDAY) -> int:

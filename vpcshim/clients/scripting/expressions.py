@@ -5,6 +5,7 @@
 - `S (a) / b` is a syntax error: the brackets become those of a function.
 - `f(a)(i)` loses its index, and `f(a)(i) = x` crashes: the host takes the element, or the script is refused.
 - `Err.Number` is an HRESULT where the engine has no number of its own.
+- `&O17` is a syntax error: the same number is written in hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ _ASSIGNED = re.compile(r"(?<![\w.])(?:set|let)[ \t]+\Z", re.IGNORECASE)
 _BRANCH = re.compile(r"(?<![\w.])(?:then|else)\b", re.IGNORECASE)
 _ERR = re.compile(r"(?<![\w.])err[ \t]*\.[ \t]*(number|description)\b", re.IGNORECASE)
 _PUT = re.compile(r"[ \t]*=")
+_OCTAL = re.compile(r"&o([0-7]+)(?=&|(?!\w))", re.IGNORECASE)
+# What a value ends with: behind one, `&` joins; not behind what a statement calls.
+_CALLED = re.compile(r"\.?[a-z]\w*(?:\.\w+)*[ \t]+&", re.IGNORECASE)
+_VALUE_BEFORE = re.compile(r"(?:([a-z]\w*)|[\w)\"#])[ \t]*\Z", re.IGNORECASE)
 _VALUE = (
     "Function vpcshim_value(v)\r\nIf IsObject(v) Then\r\nSet vpcshim_value = v\r\nElse\r\nvpcshim_value = v\r\n"
     "End If\r\nEnd Function\r\n"
@@ -186,3 +191,12 @@ def error_numbers(bare: str, edits: list[Edit]) -> None:
         number = found[1].lower() == "number"
         call = f"{HOLDER}.vpcshim_Number(" if number else f"{HOLDER}.vpcshim_Description(Err.Number, "
         edits.extend(((found.start(), found.start(), call), (found.end(), found.end(), ")")))
+
+
+def octals(bare: str, edits: list[Edit]) -> None:
+    """Numbers with octal digits, where `&` cannot be the operator, with hexadecimal ones."""
+    called = {head.end() - 1 for at in _beginnings(bare) if (head := _CALLED.match(bare, at))}
+    for found in _OCTAL.finditer(bare):
+        before = _VALUE_BEFORE.search(bare[max(0, found.start() - 80) : found.start()])
+        if before is None or (before[1] or "").lower() in _KEYWORDS or found.start() in called:
+            edits.append((found.start(), found.end(), f"&H{int(found[1], 8):X}"))

@@ -196,7 +196,9 @@ _HELPERS: dict[str, Callable[..., Any]] = {
 # What scripts may use by name that is not, or not rightly, in Wine's engine.
 FUNCTIONS = (
     *("CreateObject", "GetObject", "GetRef", "Eval", "Execute", "ExecuteGlobal"),
-    *("Join", "Filter", "Round", "AscW", "ChrW", "DateDiff", "DatePart", "DateValue", "TimeValue"),
+    *("Join", "Filter", "Split", "String", "Round", "AscW", "ChrW"),
+    *("LenB", "LeftB", "RightB", "MidB", "InStrB", "AscB"),
+    *("DateAdd", "DateDiff", "DatePart", "DateValue", "TimeValue"),
     *("Escape", "Unescape", "GetLocale", "SetLocale", "MsgBox", "InputBox"),
 )
 

@@ -5,7 +5,8 @@ the file. Functions of the host are called as members of one object: an engine's
 and Wine's VBScript forgets the error of a call through a variable. What else is known to go wrong in Wine 8.0's
 VBScript: `Dim a()` and then `ReDim` crashes, `ReDim` does not declare, `ReDim Preserve` wants an array,
 TypeName(Nothing) crashes, `Erase` and `Execute` are not there; `expressions.py` has the rest. The scopes of a
-script are its procedures and classes, as VBScript has them.
+script are its procedures and classes, as VBScript has them. A class takes one member a statement, and none that is
+an array with bounds: lists of members are taken apart, and arrays are made in Class_Initialize.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from vpcshim.clients.scripting.expressions import (
     calls,
     error_numbers,
     loops,
+    octals,
 )
 
 __all__ = ["HOLDER", "JSCRIPT", "VBSCRIPT", "Prepared", "Refused", "prepare"]
@@ -105,6 +107,16 @@ _TYPE_NAME = (
     f"If VarType(v) = 9 Then\r\nvpcshim_TypeName = {HOLDER}.vpcshim_TypeName(v)\r\n"
     f"Else\r\nvpcshim_TypeName = {HOLDER}.vpcshim_KindName(VarType(v))\r\nEnd If\r\nEnd Function\r\n"
 )
+# The engine's IsDate knows no texts; its CDate does, and whatever stands in Err stays there.
+_IS_DATE = (
+    "Function vpcshim_IsDate(v)\r\nDim n, s, d, t\r\nvpcshim_IsDate = (VarType(v) = 7)\r\n"
+    "If VarType(v) = 8 Then\r\nIf Not IsNumeric(v) Then\r\n"
+    "n = Err.Number: s = Err.Source: d = Err.Description\r\nOn Error Resume Next\r\nErr.Clear\r\nt = CDate(v)\r\n"
+    "vpcshim_IsDate = (Err.Number = 0)\r\nErr.Clear\r\nIf n <> 0 Then Err.Raise n, s, d\r\n"
+    "End If\r\nEnd If\r\nEnd Function\r\n"
+)
+# Functions of VBScript that are written in it, before the script, under names that begin with vpcshim_.
+_WRITTEN = {"typename": _TYPE_NAME, "isdate": _IS_DATE}
 
 
 @dataclass
@@ -116,13 +128,18 @@ class _Scope:
         head: Where the statement that begins it ends.
         declared: The names that it declares, in lower case, and where the statement that does so ends.
         outer: The scope around it.
+        begins: Of a class, what its Class_Initialize begins with, by the arrays that this makes.
+        initialize: Of a class, where the statement that begins its Class_Initialize ends; None without one.
+        close: Of a class, where its `End Class` stands.
     """
 
     kind: str = ""
     head: int = 0
     declared: dict[str, int] = field(default_factory=dict)
     outer: _Scope | None = None
-    redims: dict[str, bool] = field(default_factory=dict)
+    begins: dict[str, str] = field(default_factory=dict)
+    initialize: int | None = None
+    close: int | None = None
 
     def owner(self, name: str) -> _Scope | None:
         """The scope that declares the name, as seen from here."""
@@ -137,15 +154,15 @@ def _vbscript(text: str, functions: Iterable[str], known: frozenset[str], *, str
     bare = bracketed_names(blanked(_DEAD, text, kept='"#'), edits)
     words = {word.lower() for word in re.findall(r"\w+", bare)}
     own = _own_names(bare) | known
-    prelude, begun = "", set()
-    typed = "typename" in words and "typename" not in own
-    if typed and "vpcshim_typename" not in known:
-        prelude, begun = _TYPE_NAME, {"vpcshim_typename"}
+    written = {name for name in _WRITTEN if name in words and name not in own}
+    begun = {f"vpcshim_{name}" for name in written} - known
+    prelude = "".join(text for name, text in _WRITTEN.items() if f"vpcshim_{name}" in begun)
     opened = calls(bare, edits, _own_arrays(bare))
     if opened and "vpcshim_value" not in known:
         prelude += opened
         begun.add("vpcshim_value")
     loops(bare, edits)
+    octals(bare, edits)
     if "err" not in own:
         error_numbers(bare, edits)
     if strict:
@@ -155,7 +172,7 @@ def _vbscript(text: str, functions: Iterable[str], known: frozenset[str], *, str
     for found in _WORD.finditer(bare):
         if found[0].lower() in ours:
             edits.append((found.start(), found.start(), f"{HOLDER}."))
-        elif typed and found[0].lower() == "typename":
+        elif found[0].lower() in written:
             edits.append((found.start(), found.start(), "vpcshim_"))
     prelude += "".join(_arrays(bare, edits, own))
     return replace(edited(prelude, text, edits), own=frozenset(own | begun))
@@ -212,20 +229,29 @@ def _arrays(bare: str, edits: list[Edit], own: set[str]) -> list[str]:
             scopes.append(scope)
             for name in _parameters(found):
                 scope.declared[name.lower()] = -1
+            if found["name"].lower() == "class_initialize" and scope.outer is not None:
+                scope.outer.initialize = end
         elif _END.match(words):
+            scope.close = at + len(words) - len(words.lstrip())
             scope = scope.outer or script
         elif found := _DIM.match(words):
+            if scope.kind == "class":
+                edits += _members(bare, found[0].strip(), at + found.end(), end)
             for name, begin, close in _items(bare, at + found.end(), end):
                 scope.declared[name] = end if scope.kind != "class" else -1
                 if begin is None:
                     continue
-                if not bare[begin + 1 : close - 1].strip():
-                    edits.append((begin, close, " " * (close - begin)))
-                    if scope.kind != "class":
-                        edits.append((end, end, f": {name} = Array()"))
-                        scope.declared[name] = -1
-                else:
+                bounds = " ".join(re.findall(r"[^\s_]+", bare[begin + 1 : close - 1]))
+                if bounds:
                     fixed.add((id(scope), name))
+                if scope.kind == "class":
+                    size = f": ReDim {name}({bounds})" if bounds else ""
+                    scope.begins[name] = f"{name} = Array(){size}"
+                elif not bounds:
+                    edits.append((end, end, f": {name} = Array()"))
+                    scope.declared[name] = -1
+                if scope.kind == "class" or not bounds:
+                    edits.append((begin, close, re.sub(r"[^\r\n_]", " ", bare[begin:close])))
         elif found := _ERASE.search(words):
             erased.append((scope, found[1].lower(), at + found.start(1), at + found.end(1)))
         for found in _REDIM.finditer(words):
@@ -249,6 +275,8 @@ def _arrays(bare: str, edits: list[Edit], own: set[str]) -> list[str]:
                 prelude.append(f"Dim {name}: {name} = Array()\r\n")
             else:
                 edits.append((where.head, where.head, f": Dim {name}: {name} = Array()"))
+        elif owner.kind == "class":
+            owner.begins.setdefault(name, f"{name} = Array()")
         elif owner.declared[name] >= 0:
             begun.add((id(owner), name))
             edits.append((owner.declared[name], owner.declared[name], f": {name} = Array()"))
@@ -259,7 +287,31 @@ def _arrays(bare: str, edits: list[Edit], own: set[str]) -> list[str]:
         erase = re.search(r"erase\s+$", bare[:begin], re.IGNORECASE)
         assert erase is not None
         edits.append((erase.start(), end, f"{name} = Array()"))
+    for scope in scopes:
+        edits += _initialized(scope)
     return prelude
+
+
+def _members(bare: str, word: str, at: int, end: int) -> list[Edit]:
+    """A list of a class's members as a statement for each, all beginning with the word of the first."""
+    depth, edits = 0, []
+    for i in range(at, end):
+        depth += (bare[i] == "(") - (bare[i] == ")")
+        if bare[i] == "," and not depth:
+            edits.append((i, i + 1, f": {word}" if bare[i + 1].isspace() else f": {word} "))
+    return edits
+
+
+def _initialized(scope: _Scope) -> list[Edit]:
+    """What a class's Class_Initialize has to begin with, in the one that it has or in one made for it."""
+    begins = ": ".join(scope.begins.values())
+    if not begins:
+        return []
+    if scope.initialize is not None:
+        return [(scope.initialize, scope.initialize, f": {begins}")]
+    if scope.close is None:
+        return []  # a class without an end: the engine says so
+    return [(scope.close, scope.close, f"Private Sub Class_Initialize: {begins}: End Sub: ")]
 
 
 def _items(bare: str, at: int, end: int) -> list[tuple[str, int | None, int]]:

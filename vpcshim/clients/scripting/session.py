@@ -34,6 +34,7 @@ from vpcshim.com.variant import VT, Variant
 
 _PUT = 4 | 8
 _VISIBLE = 2  # SCRIPTITEM_ISVISIBLE
+_READS = 0x80  # ENGINE_READS of wire.h
 _MOST_ITEMS = 1 << 20
 MAX_NESTING = 64
 
@@ -106,7 +107,9 @@ class Session:
 
     # -- the run -------------------------------------------------------------------------------------------
 
-    def run(self, name: str, prelude: str, text: str, names: Mapping[str, HostObject]) -> Outcome:
+    def run(
+        self, name: str, prelude: str, text: str, names: Mapping[str, HostObject], *, reads: bool = False
+    ) -> Outcome:
         """Serve the host until its script has ended.
 
         Args:
@@ -114,6 +117,7 @@ class Session:
             prelude: What the engine runs first.
             text: What the engine is given.
             names: The global names of the script.
+            reads: Whether the engine is only to read the script, and to run none of it.
 
         Raises:
             NotGreeted: The host ended before it was given the script.
@@ -128,7 +132,7 @@ class Session:
             raise BadFrame("the host does not greet")
         self._check_greeting(Reader(payload))
         start = Writer(Kind.START, self._handles.hand)
-        start.u8(self._engine)
+        start.u8(self._engine | (_READS if reads else 0))
         start.text(name)
         start.text(prelude)
         start.text(text)

@@ -52,6 +52,7 @@ class Machines(ModelObject):
         """The machine of that name, in any case; a null object, with S_FALSE, when there is none."""
         with self._server.connection.calls() as connect:
             named = [(domain.name(), domain.UUIDString()) for domain in connect.listAllDomains()]
+        self._server.connection.remember(named)
         uuid = uuid_of(configurationName, named)
         return S_FALSE if uuid is None else self._machine(uuid)
 

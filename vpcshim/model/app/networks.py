@@ -21,7 +21,7 @@ from vpcshim.com.member import S_FALSE, SFalse
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT
 from vpcshim.hypervisor.errors import BadXml, ConnectionLost, HypervisorError, Unsupported
-from vpcshim.model import hostfiles
+from vpcshim.model import folders, hostfiles
 from vpcshim.model.base import ModelObject
 
 if TYPE_CHECKING:
@@ -94,17 +94,18 @@ class Networks(ModelObject):
     def CreateVirtualNetwork(self, virtualNetworkName: str, virtualNetworkPath: str) -> NetworkObject:
         """Make a virtual network for guests only, start it, and let it start with the host.
 
-        Its definition is kept in `NAME.vnc` in that folder too, which is made if it is not there; with "" for the
-        folder libvirt alone keeps it.
+        Its definition is kept in `NAME.vnc` in that folder too, which is made if it is not there; "" is the folder
+        of DefaultVNConfigurationPath. On another machine there is no such file: "" is the only folder then.
         """
         from vpcshim.hypervisor import networks
 
         name = self._name(virtualNetworkName)
         file = self._file(name, virtualNetworkPath)
         if file is not None and os.path.lexists(file):
-            raise Failure(HRESULT.E_ALREADY_EXISTS, f"{self._paths.to_script(file)} exists already")
+            text = f"{self._paths.to_script(file)} exists already: RegisterVirtualNetwork takes the network from it"
+            raise Failure(HRESULT.E_ALREADY_EXISTS, text)
         if file is not None:
-            _make_folder(file.parent, virtualNetworkPath)
+            _make_folder(file.parent, virtualNetworkPath.strip() or str(file.parent))
         xml = networks.isolated(name, "" if file is None else str(file))
         if file is None:
             return self._define(xml)
@@ -126,7 +127,7 @@ class Networks(ModelObject):
         fails=(HRESULT.E_INVALIDARG, HRESULT.E_FILE_NOT_FOUND, *_PATHS),
     )
     def RegisterVirtualNetwork(self, virtualNetworkName: str, virtualNetworkPath: str) -> NetworkObject:
-        """Define the network that `NAME.vnc` in that folder holds, and start it.
+        """Define the network that `NAME.vnc` in that folder holds, and start it; "" as for CreateVirtualNetwork.
 
         E_INVALIDARG for a .vnc file that holds something else than a libvirt definition, as Virtual Server's own
         do: these name an adapter of a Windows host, and no address.
@@ -134,10 +135,10 @@ class Networks(ModelObject):
         from vpcshim.hypervisor import networks
 
         name = self._name(virtualNetworkName)
-        if not virtualNetworkPath.strip():
-            raise Failure(HRESULT.E_INVALIDARG, "name the folder that holds the network's .vnc file")
         file = self._file(name, virtualNetworkPath)
-        assert file is not None
+        if file is None:
+            text = "files of another host cannot be reached: define the network there (virsh net-define)"
+            raise Failure(HRESULT.E_PATH_NOT_FOUND, text)
         try:
             text = networks.from_file(hostfiles.read(file, _LARGEST).decode(), name, str(file))
         except FileNotFoundError as error:
@@ -185,8 +186,11 @@ class Networks(ModelObject):
         return plain
 
     def _file(self, name: str, folder: str) -> Path | None:
+        """The file of a network in that folder, "" for the default one; None for one on another machine."""
         if not folder.strip():
-            return None
+            if not self._server.connection.is_local:
+                return None
+            return self._paths.to_host(str(folders.data_folder() / folders.NETWORKS / f"{name}{_EXTENSION}"))
         if len(name) + len(folder) >= _LONGEST:
             text = f"name and folder of a virtual network have less than {_LONGEST} characters together"
             raise Failure(HRESULT.E_BUFFER_OVERFLOW, text)

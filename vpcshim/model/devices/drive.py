@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from stat import S_ISBLK
+
+import libvirt
 
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
@@ -65,19 +68,28 @@ class DriveObject(DeviceObject):
 class MediaDrive(DriveObject):
     """A drive whose medium can be changed."""
 
+    _READS = False  # whether the guest can only read what it holds
+
     def _medium(self) -> Medium | None:
         return self._drive().medium
 
-    def _insert(self, medium: Medium, in_use: HRESULT, otherwise: tuple[HRESULT, ...] = ()) -> None:
+    def _insert(
+        self,
+        medium: Medium,
+        in_use: HRESULT,
+        otherwise: tuple[HRESULT, ...] = (),
+        taken: tuple[HRESULT, ...] = (),
+    ) -> None:
         """Put a medium into the empty drive.
 
         Args:
             medium: The medium.
             in_use: The code for a drive that is not empty.
             otherwise: Further codes for that.
+            taken: Further codes for a medium that somebody else uses.
 
         Raises:
-            Failure: As said, or VM_E_DRIVE_INVALID.
+            Failure: As said, E_SHARING_VIOLATION (or one of `taken`), or VM_E_DRIVE_INVALID.
         """
         with self._domain(write=True) as domain:
             devices = disks.read(domain)
@@ -88,6 +100,8 @@ class MediaDrive(DriveObject):
                     f"the {self._WORD} {drive.target} of {devices.name} holds {drive.medium.path}: release it first"
                 )
                 raise Failure(in_use, text, otherwise=otherwise)
+            refuse_twice(devices, medium, reads=self._READS, otherwise=taken)
+            refuse_used(domain.connect(), medium, reads=self._READS, otherwise=taken)
             disks.insert(domain, drive.target, medium)
         self._server.changed(self._uuid)
 
@@ -119,12 +133,12 @@ class MediaDrive(DriveObject):
         """The medium of an image that a script names.
 
         Raises:
-            Failure: The path is none, or there is no such file.
+            Failure: The path is none, or there is no such file, or it is no image of removable media.
         """
         host = images.existing(self, path)
         if host.is_block_device():
             raise Failure(HRESULT.E_INVALIDARG, f"{path} is a drive of the host, not an image: see AttachHostDrive")
-        # An image of removable media is raw, whatever it looks like: nothing else is ever tried.
+        images.check_removable(host, self._WORD)
         return Medium("file", str(host), images.RAW)
 
     def _host_drive(self, name: str) -> Medium:
@@ -156,6 +170,51 @@ def refuse_undo(devices: Devices, drive: Drive) -> None:
     if devices.undo(drive) is not None:
         text = f"the drive {drive.target} of {devices.name} has an undo disk: merge or discard the undo disks first"
         raise Failure(HRESULT.DISP_E_EXCEPTION, text)
+
+
+def refuse_twice(
+    devices: Devices, medium: Medium, *, reads: bool = False, otherwise: tuple[HRESULT, ...] = ()
+) -> None:
+    """Refuse a medium that a drive of the machine has already: QEMU would not start with it.
+
+    Args:
+        devices: The machine's drives.
+        medium: The medium.
+        reads: Whether the guest is only to read it, as it may through any number of drives.
+        otherwise: Further codes.
+
+    Raises:
+        Failure: E_SHARING_VIOLATION, or one of `otherwise`.
+    """
+    here = os.path.realpath(medium.path)
+    for drive in devices.drives:
+        held = [] if drive.medium is None or not drive.medium.is_local else [drive.medium.path]
+        undo = devices.undo(drive)
+        held += [] if undo is None else [str(undo.original)]
+        if here in map(os.path.realpath, held) and not (reads and drive.readonly):
+            text = f"{medium.path} is the drive {drive.target} of {devices.name} already"
+            raise Failure(HRESULT.E_SHARING_VIOLATION, text, otherwise=otherwise)
+
+
+def refuse_used(
+    connect: libvirt.virConnect, medium: Medium, *, reads: bool = False, otherwise: tuple[HRESULT, ...] = ()
+) -> None:
+    """Refuse a medium that a machine runs with or is saved with.
+
+    Args:
+        connect: The connection.
+        medium: The medium.
+        reads: Whether the guest is only to read it: what the others only read does not matter then.
+        otherwise: Further codes.
+
+    Raises:
+        Failure: E_SHARING_VIOLATION, or one of `otherwise`.
+    """
+    here = os.path.realpath(medium.path)
+    for path, name in disks.active_users(connect, beneath=not reads, written=reads).items():
+        if os.path.realpath(path) == here:
+            text = f"{medium.path} is in use: {name} runs with it, or is saved"
+            raise Failure(HRESULT.E_SHARING_VIOLATION, text, otherwise=otherwise)
 
 
 def targets(machine: Stateful, kinds: tuple[str, ...]) -> list[str]:

@@ -30,6 +30,7 @@ class DVDDriveBase(MediaDrive):
 
     _KINDS = ("cdrom",)
     _WORD = "DVD drive"
+    _READS = True
 
     @propget(vs=0x60020001, vt=VT.I4, fails=(_INVALID,))
     def BusType(self) -> VMDriveBusType:
@@ -85,7 +86,11 @@ class DVDDriveBase(MediaDrive):
         vpc_fails=(HRESULT.E_INVALIDARG,),
     )
     def AttachImage(self, imagePath: str) -> None:
-        """Put an image (ISO) into the empty drive; VM_E_DRIVE_IN_USE when it holds something."""
+        """Put an image (ISO) into the empty drive; VM_E_DRIVE_IN_USE when it holds something.
+
+        DISP_E_EXCEPTION when a guest writes to that image, as to its hard disk, or it is no image of a CD by its
+        content (Virtual PC: E_INVALIDARG).
+        """
         self._insert(self._image(imagePath), _IN_USE)
 
     @method(vs=0x60020005, vpc=0x60020004, fails=(_UNKNOWN, _WRONG_TYPE, _INVALID))

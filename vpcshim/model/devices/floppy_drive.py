@@ -76,7 +76,8 @@ class FloppyDrive(
     def AttachImage(self, mediaImagePath: str) -> None:
         """Put an image into the empty drive.
 
-        VM_E_IMAGE_CAPTURE_FAIL when it cannot be: there is no such file, or the drive holds something already.
+        VM_E_IMAGE_CAPTURE_FAIL when it cannot be: there is no such file, somebody else uses it, the drive holds
+        something already, or it is no image of a floppy disk by its content (Virtual PC: E_INVALIDARG).
         """
         try:
             medium = self._image(mediaImagePath)
@@ -84,7 +85,7 @@ class FloppyDrive(
             # The page lists no code for a file that is not there.
             otherwise = (HRESULT.VM_E_IMAGE_CAPTURE_FAIL,)
             raise Failure(failure.code, failure.description, otherwise=otherwise) from failure
-        self._insert(medium, HRESULT.VM_E_IMAGE_CAPTURE_FAIL)
+        self._insert(medium, HRESULT.VM_E_IMAGE_CAPTURE_FAIL, taken=(HRESULT.VM_E_IMAGE_CAPTURE_FAIL,))
 
     @method(vs=0x60020001, vpc=0x60020001, fails=_RELEASE_FAILS)
     def ReleaseImage(self) -> None:
@@ -102,10 +103,11 @@ class FloppyDrive(
         """Let the empty drive be a drive of the host, named by its device (/dev/fd0, or fd0).
 
         E_INVALIDARG when the host has no such drive; VM_E_HOST_FLOPPY_CAPTURE_FAIL (Virtual PC: E_INVALIDARG) when
-        this one holds something.
+        this one holds something, or somebody else uses that drive.
         """
         medium = self._host_drive(driveLetter)
-        self._insert(medium, HRESULT.VM_E_HOST_FLOPPY_CAPTURE_FAIL, otherwise=(HRESULT.E_INVALIDARG,))
+        codes = (HRESULT.VM_E_HOST_FLOPPY_CAPTURE_FAIL, HRESULT.E_INVALIDARG)
+        self._insert(medium, codes[0], otherwise=codes[1:], taken=codes)
 
     @method(vs=0x60020004, vpc=0x60020004, fails=_RELEASE_FAILS)
     def ReleaseHostDrive(self) -> None:

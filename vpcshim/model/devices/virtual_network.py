@@ -124,7 +124,8 @@ class VirtualServerNetwork(
         """
         network = self._read()
         if not network.file:
-            raise Unknowable(f"network {network.name} was made elsewhere, and libvirt tells no file of it")
+            why = "it was made by other means, or on another machine, and libvirt tells no file of it"
+            raise Unknowable(f"network {network.name} has no .vnc file: {why}")
         return self._paths.to_script(network.file)
 
     @propget(vs=0x60020002, vt=VT.BSTR, fails=(HRESULT.E_INVALIDARG,))

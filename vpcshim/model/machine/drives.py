@@ -7,7 +7,6 @@ Sources: the pages of these members of IVMVirtualMachine in both products' refer
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from vpcshim.com.declare import method, propget
@@ -122,6 +121,7 @@ class Drives(Stateful):
     def _add_hard_disk(self, path: str, place: Place) -> HardDiskConnectionBase:
         """Attach an image, or a drive of the host, as a hard disk."""
         from vpcshim.hypervisor import disks
+        from vpcshim.model.devices.drive import refuse_twice, refuse_used
         from vpcshim.model.devices.hard_disk_connection import connection
 
         with self._turned_off("a new hard disk") as (domain, _):
@@ -130,10 +130,10 @@ class Drives(Stateful):
             def edit(devices: Devices) -> str:
                 buses.check_bus(devices, place, self._product_)
                 buses.check_free(devices, place)
-                self._refuse_twice(devices, medium)
+                refuse_twice(devices, medium)
                 return devices.add("disk", place, medium)
 
-            self._refuse_used(disks.active_users(domain.connect(), beneath=True), medium)
+            refuse_used(domain.connect(), medium)
             return connection(self, disks.change(domain, edit))
 
     def _hard_disk_medium(self, path: str) -> Medium:
@@ -143,27 +143,10 @@ class Drives(Stateful):
         host = images.existing(self, path)
         if host.is_block_device():
             return Medium("block", str(host), images.RAW)
+        images.check_hard_disk_name(host)
         form = images.format_of(host)
         images.check_whole(host, form)
         return Medium("file", str(host), form)
-
-    def _refuse_twice(self, devices: Devices, medium: Medium) -> None:
-        here = os.path.realpath(medium.path)
-        for drive in devices.drives:
-            held = [] if drive.medium is None or not drive.medium.is_local else [drive.medium.path]
-            undo = devices.undo(drive)
-            held += [] if undo is None else [str(undo.original)]
-            if here in map(os.path.realpath, held):
-                text = f"{medium.path} is the drive {drive.target} of {devices.name} already"
-                raise Failure(HRESULT.E_SHARING_VIOLATION, text)
-
-    def _refuse_used(self, users: dict[str, str], medium: Medium) -> None:
-        here = os.path.realpath(medium.path)
-        for path, name in users.items():
-            if os.path.realpath(path) == here:
-                raise Failure(
-                    HRESULT.E_SHARING_VIOLATION, f"{medium.path} is in use: {name} runs with it, or is saved"
-                )
 
     def _add_dvd(self, place: Place) -> DVDDriveBase:
         from vpcshim.hypervisor import disks
@@ -217,7 +200,8 @@ class ServerDrives(Drives):
             busNumber: IDE 0 or 1; the number of a SCSI controller, 0..3; others as in `model/buses.py`.
             deviceNumber: IDE 0 or 1, SCSI 0..6.
 
-        E_SHARING_VIOLATION when the machine has that image already, or another one runs with it or is saved.
+        E_INVALID_NAME when it is no hard disk by its name; E_SHARING_VIOLATION when the machine has that image
+        already, or another one runs with it or is saved.
         """
         return self._add_hard_disk(hardDiskPath, buses.place_of(self._product_, busType, busNumber, deviceNumber))
 

@@ -24,7 +24,7 @@ from vpcshim.hypervisor import domainxml, jobs, settings
 from vpcshim.hypervisor.errors import DomainBusy, DomainGone, DomainOff, HypervisorError, classify
 from vpcshim.model import capacity, undoing
 from vpcshim.model.hresults import runs
-from vpcshim.model.machine.state import Stateful, is_saved
+from vpcshim.model.machine.state import IN_BETWEEN, Stateful, is_saved
 from vpcshim.model.task import Task, begin
 from vpcshim.model.work import Work
 
@@ -80,8 +80,7 @@ class Power(Stateful):
         with self._domain(write=True) as domain:
             name = domain.name()
             if self._starts() or runs(domain):
-                paused = domain.state()[0] in (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED)
-                raise _runs_already(name, paused=paused and not self._starts())
+                raise self._on_already(domain, name)
             self._admit(domain)
             saved = is_saved(domain)
 
@@ -104,6 +103,16 @@ class Power(Stateful):
 
         state = VMVMState.vmVMState_Restoring if saved else VMVMState.vmVMState_TurningOn
         return self._begin(f"{'Restoring' if saved else 'Starting'} {name}", start, state)
+
+    def _on_already(self, domain: libvirt.virDomain, name: str) -> Failure:
+        shown = self._shown(domain)
+        if shown is VMVMState.vmVMState_Paused:
+            text = f"{name} is on already, and paused: Resume lets it go on"
+        elif shown is VMVMState.vmVMState_Saving:
+            text = f"{name} is {IN_BETWEEN[shown]}: it can be started when that is over"
+        else:
+            text = f"{name} is {IN_BETWEEN.get(shown, 'running')} already"
+        return Failure(HRESULT.VM_E_VM_RUNNING, text)
 
     def _admit(self, domain: libvirt.virDomain) -> None:
         """Refuse a machine whose reserve does not fit beside those of the running ones."""
@@ -226,7 +235,7 @@ class Power(Stateful):
         """Throw the saved state away: the machine is then turned off."""
         with self._domain(write=True) as domain:
             if self._starts() or runs(domain):
-                raise Failure(HRESULT.VM_E_VM_RUNNING, f"{domain.name()} is running")
+                raise Failure(HRESULT.VM_E_VM_RUNNING, f"{domain.name()} is {self._doing(domain) or 'running'}")
             if not is_saved(domain):
                 raise Failure(HRESULT.VM_E_VM_NO_SAVED_STATE, f"{domain.name()} has no saved state")
             domain.managedSaveRemove()
@@ -275,6 +284,5 @@ class Power(Stateful):
         return begin(self, work)
 
 
-def _runs_already(name: str, *, paused: bool = False) -> Failure:
-    text = f"{name} is on already, and paused: Resume lets it go on" if paused else f"{name} is running already"
-    return Failure(HRESULT.VM_E_VM_RUNNING, text)
+def _runs_already(name: str) -> Failure:
+    return Failure(HRESULT.VM_E_VM_RUNNING, f"{name} is running already")

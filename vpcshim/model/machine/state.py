@@ -16,7 +16,7 @@ from vpcshim.model.base import MachineObject
 from vpcshim.model.hresults import image_matters, runs, vm_state, while_at_work
 
 # What a machine is doing on the way from one state to another, in words.
-_IN_BETWEEN = {
+IN_BETWEEN = {
     VMVMState.vmVMState_TurningOn: "being started",
     VMVMState.vmVMState_Restoring: "being restored",
     VMVMState.vmVMState_Saving: "being saved",
@@ -36,7 +36,7 @@ class Stateful(MachineObject):
         if work is not None and work.state is VMVMState.vmVMState_TurningOff:
             return work.state  # libvirt answers nothing of a machine while it waits for its process to die
         with self._domain() as domain:
-            return while_at_work(state_of(domain), None if work is None else work.state)
+            return self._shown(domain)
 
     def _told(self) -> VMVMState:
         """The machine's state as libvirt alone tells it. Raises as `_state`."""
@@ -58,17 +58,27 @@ class Stateful(MachineObject):
         """
         with self._domain(write=True) as domain:
             name = str(domain.name())
-            refusal = Failure(
-                HRESULT.VM_E_VM_NOT_RUNNING, f"{name} is not running and cannot be {what}", otherwise=otherwise
-            )
             if not runs(domain):
-                raise refusal
+                raise self._not_running(domain, name, what, otherwise)
             try:
                 yield domain, name
             except libvirt.libvirtError as error:
                 if classify(error) is DomainOff and not domain.isActive():
-                    raise refusal from error  # it stopped in between
+                    raise self._not_running(domain, name, what, otherwise) from error  # it stopped in between
                 raise
+
+    def _not_running(
+        self, domain: libvirt.virDomain, name: str, what: str, otherwise: tuple[HRESULT, ...]
+    ) -> Failure:
+        doing = self._doing(domain)
+        if doing is not None:
+            why = f"{name} is {doing} and cannot be {what} yet"
+        elif is_saved(domain):
+            way_out = "starting it restores it, DiscardSavedState throws the saved state away"
+            why = f"{name} is saved, not running, and cannot be {what}: {way_out}"
+        else:
+            why = f"{name} is not running and cannot be {what}"
+        return Failure(HRESULT.VM_E_VM_NOT_RUNNING, why, otherwise=otherwise)
 
     def _settled(self, domain: libvirt.virDomain, what: str) -> VMVMState:
         """The state of a running machine; refused while it is being started, restored or saved.
@@ -80,13 +90,21 @@ class Stateful(MachineObject):
             domain: The machine.
             what: What cannot be done to it, for the message.
         """
-        work = self._server.works.of(self._uuid)
-        state = while_at_work(state_of(domain), None if work is None else work.state)
-        doing = _IN_BETWEEN.get(state)
+        state = self._shown(domain)
+        doing = IN_BETWEEN.get(state)
         if doing is not None:
             text = f"{domain.name()} is {doing}: it can be {what} when that is over"
             raise Failure(HRESULT.E_FAIL, text)
         return state
+
+    def _shown(self, domain: libvirt.virDomain) -> VMVMState:
+        """The machine's state, as `_state`, of its domain."""
+        work = self._server.works.of(self._uuid)
+        return while_at_work(state_of(domain), None if work is None else work.state)
+
+    def _doing(self, domain: libvirt.virDomain) -> str | None:
+        """What the machine is doing on the way from one state to another, in words; None where it is in one."""
+        return IN_BETWEEN.get(self._shown(domain))
 
     @contextmanager
     def _turned_off(self, what: str) -> Iterator[tuple[libvirt.virDomain, str]]:
@@ -99,7 +117,9 @@ class Stateful(MachineObject):
         """
         with self._domain(write=True) as domain:
             name = str(domain.name())
-            state = "running" if self._starts() or runs(domain) else "saved" if is_saved(domain) else ""
+            state = "saved" if is_saved(domain) else ""
+            if self._starts() or runs(domain):
+                state = self._doing(domain) or "running"
             if state:
                 text = f"{name} is {state}, and {what} needs a machine that is turned off"
                 raise Failure(HRESULT.VM_E_VM_RUNNING_OR_SAVED, text, otherwise=_ACTIVE)

@@ -263,14 +263,27 @@ static HRESULT engine_of(const WCHAR *library, REFCLSID clsid)
     return hr;
 }
 
+/* The engines take letters from their C library, whose first locale knows those of ASCII alone. */
+static void know_letters(void)
+{
+    typedef char *(__cdecl *set_locale)(int, const char *);
+    enum { of_characters = 2 }; /* LC_CTYPE of that library */
+    HMODULE library = GetModuleHandleW(L"ucrtbase.dll");
+    set_locale set = library ? (set_locale)(void *)GetProcAddress(library, "setlocale") : NULL;
+
+    if (set) set(of_characters, "English_United States.1252");
+}
+
+/* An engine that is not connected reads a script, says what it does not know, and runs none of it. */
 static HRESULT start(BYTE engine)
 {
-    BOOL jscript = engine == 1;
+    BOOL jscript = (engine & ~ENGINE_READS) == 1;
     HRESULT hr = engine_of(jscript ? L"jscript.dll" : L"vbscript.dll",
                            jscript ? &CLSID_JScriptEngine : &CLSID_VBScriptEngine);
     WORD i;
 
     if (FAILED(hr)) return hr;
+    know_letters();
     if (FAILED(hr = IActiveScript_QueryInterface(script, &IID_ScriptParse, (void **)&parser))) return hr;
     if (FAILED(hr = parser->lpVtbl->InitNew(parser))) return hr;
     if (FAILED(hr = IActiveScript_SetScriptSite(script, &site))) return hr;
@@ -278,6 +291,7 @@ static HRESULT start(BYTE engine)
         hr = IActiveScript_AddNamedItem(script, globals[i].name, globals[i].flags);
         if (FAILED(hr)) return hr;
     }
+    if (engine & ENGINE_READS) return S_OK;
     hr = IActiveScript_SetScriptState(script, SCRIPTSTATE_CONNECTED);
     if (SUCCEEDED(hr)) IActiveScript_GetScriptDispatch(script, NULL, &names_of_script);
     return hr;

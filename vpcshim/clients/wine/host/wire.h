@@ -19,6 +19,7 @@
 #define MAX_DIMENSIONS 60
 #define MAX_NESTING 64
 #define SECRET_SIZE 32
+#define ENGINE_READS 0x80 /* with the engine of K_START: the script is read, and not run */
 #define E_SERVER_GONE ((HRESULT)0x800706BA)
 
 /* Kinds of frames; upper case asks or tells, lower case answers. */
