@@ -17,6 +17,7 @@ import pytest
 
 import vpcshim
 from tests.harness.daemon import TestDriverDaemon
+from tests.harness.handlers import Heard
 from tests.harness.waiting import wait_until
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import census
@@ -35,16 +36,7 @@ def _quiet_errors() -> Iterator[None]:
     libvirt.registerErrorHandler(None, None)
 
 
-class Heard:
-    def __init__(self) -> None:
-        self.all: list[Any] = []
-
-    def OnStateChange(self, state: VMVMState) -> None:
-        self.all.append(state)
-
-    def OnVMStateChange(self, name: str, state: VMVMState) -> None:
-        self.all.append((name, state))
-
+class HeardOrLost(Heard):
     def OnEventsLost(self, reason: str) -> None:
         self.all.append("lost" if "lost" in reason else reason)
 
@@ -61,7 +53,7 @@ def other(daemon: TestDriverDaemon) -> Any:
 def test_the_gap_is_told_then_what_the_state_is(testdriver_daemon: TestDriverDaemon) -> None:
     application = connect(testdriver_daemon)
     vm = application.FindVirtualMachine("test")
-    heard, of_all = vpcshim.WithEvents(vm, Heard), vpcshim.WithEvents(application, Heard)
+    heard, of_all = vpcshim.WithEvents(vm, HeardOrLost), vpcshim.WithEvents(application, HeardOrLost)
     vm.Pause()
     wait_until(lambda: heard.all == [PAUSED], 5)
     testdriver_daemon.kill()
@@ -79,7 +71,7 @@ def test_the_gap_is_told_then_what_the_state_is(testdriver_daemon: TestDriverDae
 
 def test_nothing_changed_meanwhile_is_no_change(testdriver_daemon: TestDriverDaemon) -> None:
     vm = connect(testdriver_daemon).FindVirtualMachine("test")
-    heard = vpcshim.WithEvents(vm, Heard)
+    heard = vpcshim.WithEvents(vm, HeardOrLost)
     for count in range(1, 4):
         testdriver_daemon.kill()
         testdriver_daemon.start()
@@ -95,7 +87,7 @@ def test_nothing_changed_meanwhile_is_no_change(testdriver_daemon: TestDriverDae
 
 def test_a_daemon_that_is_frozen_is_told_as_well(testdriver_daemon: TestDriverDaemon) -> None:
     vm = connect(testdriver_daemon).FindVirtualMachine("test")
-    heard = vpcshim.WithEvents(vm, Heard)
+    heard = vpcshim.WithEvents(vm, HeardOrLost)
     testdriver_daemon.freeze()
     try:
         wait_until(lambda: heard.all == ["lost"], 15, str(heard.all))
@@ -119,7 +111,7 @@ def test_one_who_does_not_know_the_marker_is_warned(
 
 
 def test_other_processes_do_what_is_told_here(testdriver_daemon: TestDriverDaemon) -> None:
-    heard = vpcshim.WithEvents(connect(testdriver_daemon).FindVirtualMachine("test"), Heard)
+    heard = vpcshim.WithEvents(connect(testdriver_daemon).FindVirtualMachine("test"), HeardOrLost)
     code = (
         "import sys, vpcshim\n"
         "vm = vpcshim.CreateObject('VirtualServer.Application', sys.argv[1]).FindVirtualMachine('test')\n"
@@ -173,7 +165,7 @@ def test_a_first_look_that_fails_is_followed_by_another(
     testdriver_daemon: TestDriverDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vm = connect(testdriver_daemon).FindVirtualMachine("test")
-    heard = vpcshim.WithEvents(vm, Heard)
+    heard = vpcshim.WithEvents(vm, HeardOrLost)
     vm.Pause()
     wait_until(lambda: heard.all == [PAUSED], 5)  # else it may die with the daemon
     looks = 0
@@ -217,7 +209,7 @@ def test_one_who_connects_while_another_thread_opens_the_connection(
     opener = threading.Thread(target=application.FindVirtualMachine, args=("test",), daemon=True)
     opener.start()
     wait_until(lambda: application._server.connection._events_on is not None, 5)
-    heard = vpcshim.WithEvents(application, Heard)
+    heard = vpcshim.WithEvents(application, HeardOrLost)
     opener.join(10)
     application.FindVirtualMachine("test").Pause()
     wait_until(lambda: heard.all == [("test", PAUSED)], 5)
@@ -227,7 +219,7 @@ def test_one_gap_has_one_marker_whoever_opens_the_connection_again(
     testdriver_daemon: TestDriverDaemon, slow_hooks: threading.Event
 ) -> None:
     vm = connect(testdriver_daemon).FindVirtualMachine("test")
-    heard = vpcshim.WithEvents(vm, Heard)
+    heard = vpcshim.WithEvents(vm, HeardOrLost)
     testdriver_daemon.kill()
     wait_until(lambda: heard.all == ["lost"], 10)
     slow_hooks.set()
@@ -243,17 +235,17 @@ def test_one_gap_has_one_marker_whoever_opens_the_connection_again(
 def test_a_forked_child_hears_of_events(testdriver_daemon: TestDriverDaemon) -> None:
     code = """if True:
         import os, sys, time, libvirt, vpcshim
-        class Heard:
+        class HeardOrLost:
             all = []
             def OnStateChange(self, state):
                 self.all.append(int(state))
         libvirt.registerErrorHandler(lambda *_: None, None)
         vm = vpcshim.CreateObject('VirtualServer.Application', sys.argv[1]).FindVirtualMachine('test')
-        parents = vpcshim.WithEvents(vm, Heard)
+        parents = vpcshim.WithEvents(vm, HeardOrLost)
         child = os.fork()
         if child:
             sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        heard = vpcshim.WithEvents(vm, Heard)
+        heard = vpcshim.WithEvents(vm, HeardOrLost)
         vm.Pause()
         vm.Resume()
         end = time.monotonic() + 5

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import vpcshim
+from tests.harness.handlers import Heard
 from tests.harness.states import OFF, ON, PAUSED, RESTORING, RUNNING, SAVED, SAVING, STOPPING
 from tests.harness.waiting import wait_until
 from tests.testdriver.support import VS, application, find
-from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import events
 from vpcshim.model.task import begin
 from vpcshim.model.work import Work
@@ -22,17 +22,6 @@ from vpcshim.testing import Machine, Node, NodeBuilder
 
 # How late each event is (seconds), and those after it later still.
 _LATE = 0.4
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.all: list[Any] = []
-
-    def OnStateChange(self, state: VMVMState) -> None:
-        self.all.append(state)
-
-    def OnVMStateChange(self, name: str, state: VMVMState) -> None:
-        self.all.append((name, state))
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import pytest
 
 from vpcshim.hypervisor import networkrates
 from vpcshim.hypervisor.errors import ConnectionLost, HypervisorError, Unreadable
+from vpcshim.hypervisor.interfaces import Card
 from vpcshim.hypervisor.networkrates import NetworkRates, _Sample
 
 
@@ -78,3 +79,20 @@ def test_nobody_waits_for_a_sampler_that_is_gone(error: Exception, monkeypatch: 
     for _ in range(2):  # and it is begun anew at the next question
         with pytest.raises(HypervisorError):
             made.now("lab")
+
+
+@pytest.mark.parametrize("missing", [0, 1, 3, 4, 5, 7])
+def test_a_counter_that_an_adapter_lacks_is_no_zero(missing: int) -> None:
+    """A mock: every adapter that a guest can be given here has all of them."""
+
+    class Domain:
+        def name(self) -> str:
+            return "web"
+
+        def interfaceStats(self, _target: str) -> tuple[int, ...]:
+            return tuple(-1 if place == missing else 5 for place in range(8))
+
+    domain: Any = Domain()
+    sample = _Sample(1)
+    networkrates._count(domain, Card(0, "52:54:00:00:00:01", "network", "lab", True, True, "vnet0"), sample)
+    assert (sample.counts, list(sample.wrong)) == ({}, ["lab"])

@@ -12,7 +12,7 @@ import click
 
 from vpcshim.cli import logs
 from vpcshim.cli.errors import Refused
-from vpcshim.cli.settings import Settings, connection_options
+from vpcshim.cli.settings import Settings, connection_options, drive_option
 
 if TYPE_CHECKING:
     from vpcshim.clients.calls import Hook
@@ -43,13 +43,7 @@ Examples:
 )
 @click.argument("script", type=click.Path(path_type=Path))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option(
-    "--drive",
-    "drives",
-    multiple=True,
-    metavar="LETTER:=FOLDER",
-    help="The folder that a drive letter of the script's paths stands for. Repeat it. Default: $VPCSHIM_DRIVES.",
-)
+@drive_option("script")
 @click.option("--trace", metavar="FILE", help="Write one JSON line per COM call to FILE (- is stderr).")
 @click.option("--strict", is_flag=True, help="End the script at the first call that fails, whatever it handles.")
 @click.option("--dry-run", is_flag=True, help="Answer reads; only pretend what would change anything.")

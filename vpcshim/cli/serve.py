@@ -10,7 +10,7 @@ import click
 
 from vpcshim.cli import logs
 from vpcshim.cli.errors import Refused
-from vpcshim.cli.settings import Settings, connection_options
+from vpcshim.cli.settings import Settings, connection_options, drive_option
 
 _EPILOG = """\b
 Once on Windows, as administrator, for 64-bit programs (and likewise vpcshim32.dll with SysWOW64's regsvr32):
@@ -28,13 +28,7 @@ Exit codes: 0 when the program has ended; 1 when what it sent is no frame; 2 for
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     help="Compile the COM servers, vpcshim64.dll and vpcshim32.dll, into this folder instead.",
 )
-@click.option(
-    "--drive",
-    "drives",
-    multiple=True,
-    metavar="LETTER:=FOLDER",
-    help="The folder that a drive letter of the program's paths stands for. Repeat it. Default: $VPCSHIM_DRIVES.",
-)
+@drive_option("program")
 @click.option("--trace", metavar="FILE", help="Add one JSON line per COM call to FILE (- is stderr).")
 @connection_options
 def command(settings: Settings, folder: Path | None, drives: tuple[str, ...], trace: str | None) -> int:

@@ -116,6 +116,18 @@ def _given(options: Sequence[Callable[[Any], Any]], function: F) -> F:
     return cast(F, wrapper)
 
 
+def drive_option(whose: str) -> Callable[[F], F]:
+    """Give a command the drive letters of a script's or a program's paths; it receives them as `drives`."""
+    return click.option(
+        "--drive",
+        "drives",
+        multiple=True,
+        metavar="LETTER:=FOLDER",
+        help=f"The folder that a drive letter of the {whose}'s paths stands for. Repeat it. "
+        "Default: $VPCSHIM_DRIVES.",
+    )
+
+
 _SERVERS = (
     click.option(
         "-c",

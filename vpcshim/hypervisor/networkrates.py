@@ -172,12 +172,11 @@ def _count(domain: libvirt.virDomain, card: Card, sample: _Sample) -> None:
         if kind is not NotAddressable:  # which was unplugged since
             sample.wrong[card.source] = f"{domain.name()}: {card.label}: {error.get_error_message()}"
         return
-    if min(rx, rx_packets, tx, tx_packets) < 0:
-        sample.wrong[card.source] = f"{domain.name()}: {card.label} has no counters"
+    if min(rx, rx_packets, rx_drop, tx, tx_packets, tx_drop) < 0:
+        sample.wrong[card.source] = f"{domain.name()}: {card.label} lacks counters"
         return
     key = (card.source, domain.UUIDString(), domain.ID(), card.target)
-    dropped = max(rx_drop, 0) + max(tx_drop, 0)
-    sample.counts[key] = (time.monotonic(), (rx, rx_packets, tx, tx_packets, dropped))
+    sample.counts[key] = (time.monotonic(), (rx, rx_packets, tx, tx_packets, rx_drop + tx_drop))
 
 
 def _sample(me: weakref.ref[NetworkRates]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from pathlib import Path
 
 _LOCAL = frozenset((".", "localhost", "127.0.0.1", "::1", "[::1]"))
@@ -30,6 +29,10 @@ def server_meant(name: str | None) -> str | None:
 
 
 def _is_here(name: str) -> bool:
+    if "/" in name:
+        return False  # a URI, as nearly every server is named: it needs none of what follows
+    import socket
+
     own = socket.gethostname().lower()
     return name.lower() in (_LOCAL | ({own, own.partition(".")[0]} - {""}))
 
