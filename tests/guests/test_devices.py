@@ -377,7 +377,9 @@ _AGENT = r"""
 until [ -e /dev/vport0p1 ] || [ -e /dev/vport1p1 ]; do sleep 0.1; done  # the driver makes it a moment later
 port=/dev/vport0p1; [ -e $port ] || port=/dev/vport1p1
 exec 3<>$port
-while read -r line <&3; do
+while :; do
+  # A port that the guest does not yet know to be connected reads as ended.
+  if ! read -r line <&3; then echo "nothing to read yet"; sleep 0.1; continue; fi
   case $line in
     *guest-sync*) echo "{\"return\": $(echo "$line" | sed 's/.*"id": *\([0-9]*\).*/\1/')}" >&3;;
     *guest-get-time*) echo '{"return": 1000000000}' >&3;;
