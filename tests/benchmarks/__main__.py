@@ -6,6 +6,7 @@ Exit code 1 when numbers that must be equal are not, or when something could not
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import libvirt
 import pytest
 
+import vpcshim
 from tests.benchmarks import exporter, growth, host, link, machine, process, script, scripts, wine
 from tests.benchmarks.options import Options
 from tests.benchmarks.report import Report
@@ -57,6 +59,9 @@ def main(arguments: Sequence[str]) -> int:
         _download(staged)
         return namespace.run_inside(("-m", "tests.benchmarks", *arguments), Path.cwd())
     libvirt.registerErrorHandler(lambda *_: None, None)
+    # As an installed package's is: a checkout under PYTHONDONTWRITEBYTECODE would compile itself at every start.
+    if not compileall.compile_dir(Path(vpcshim.__file__).parent, quiet=1):
+        parser.error("vpcshim's bytecode cannot be written beside its source: processes would be timed without it")
     session = _Session()
     for name in plain:
         session.run(name, partial(PLAIN[name], options))
