@@ -20,6 +20,7 @@ from tests.harness.guests import Guest, GuestFactory, PrivateLibvirtd
 from tests.harness.waiting import wait_until
 from vpcshim import HRESULT, Variant
 from vpcshim.constants import VMTaskResult, VMVMState
+from vpcshim.model.sweep import sweep
 
 OFF, SAVED = VMVMState.vmVMState_TurnedOff, VMVMState.vmVMState_Saved
 RUNNING, PAUSED, SAVING = VMVMState.vmVMState_Running, VMVMState.vmVMState_Paused, VMVMState.vmVMState_Saving
@@ -179,6 +180,9 @@ def test_another_process_sees_that_a_paused_machine_is_being_saved(guest_factory
         task = vm.Save()
         command = [sys.executable, "-c", RESUMES, PrivateLibvirtd.uri, guest.name]
         refused = subprocess.run(command, capture_output=True, text=True, cwd=HOME, timeout=60)
+        another: Any = vpcshim.CreateObject(VS, PrivateLibvirtd.uri, timeout=TIMEOUT)
+        (listed,) = sweep(another, [], [guest.name]).accounts
+        assert listed.state.value is SAVING
         assert not task.IsComplete, task.ErrorDescription
         assert (refused.stdout, refused.stderr) == (f"{guest.name} is being saved\n", "")
         task.Cancel()

@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 from vpcshim.com.errors import com_error
 from vpcshim.com.member import S_FALSE, Member
 from vpcshim.com.object import Outcome, outcome_of
+from vpcshim.constants import VMVMState
 from vpcshim.hypervisor.counters import DeviceRead, Reading
 from vpcshim.hypervisor.errors import HypervisorError, Unreadable
 from vpcshim.hypervisor.sweep import DomainFacts
 from vpcshim.model.accountant import Accountant, total_of
 from vpcshim.model.application import Application
 from vpcshim.model.hresults import failure_of, is_running, vm_state
+from vpcshim.model.machine.state import needs_job, state_by_job
 from vpcshim.model.names import uuid_of
 from vpcshim.model.totals import Field, into, out
 from vpcshim.model.virtual_machine import VirtualMachine
@@ -204,9 +206,17 @@ def _account(
         else:
             work = partial(_OWN[column] if on else _off, facts=facts)
         values[column] = outcome_of(application, _member(column), work)
-    state = outcome_of(application, _STATE, lambda _application: vm_state(facts.state, facts.saved, facts.reason))
+    state = outcome_of(application, _STATE, partial(_state, facts=facts))
     reading = facts.nics if isinstance(facts.nics, Reading) else None
     return Account(facts.name, facts.uuid, state, values, at, facts.id if on else None, reading)
+
+
+def _state(application: Application, facts: DomainFacts) -> VMVMState:
+    told = vm_state(facts.state, facts.saved, facts.reason)
+    if not needs_job(facts.state, told):
+        return told
+    with application._server.connection.domain(facts.uuid) as domain:  # bulk statistics tell nothing of jobs
+        return state_by_job(domain, told)
 
 
 def _is_on(facts: DomainFacts) -> bool:

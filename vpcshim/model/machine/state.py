@@ -144,13 +144,32 @@ def state_of(domain: libvirt.virDomain) -> VMVMState:
     """The machine's VMVMState as libvirt tells it, whichever process is at work on it."""
     state, reason = domain.state()
     told = vm_state(state, image_matters(state, reason) and is_saved(domain), reason)
-    if state == libvirt.VIR_DOMAIN_PAUSED and told in _SAVING_OR_NOT:
-        # The reason alone does not tell: a machine that was paused before a save keeps its own, and one that
-        # libvirt could not let go on after a save that failed keeps that of the save.
-        saving = jobs.is_being_saved(domain)
-        if saving is not None:
-            return VMVMState.vmVMState_Saving if saving else VMVMState.vmVMState_Paused
-    return told
+    return state_by_job(domain, told) if needs_job(state, told) else told
+
+
+def needs_job(state: int, told: VMVMState) -> bool:
+    """Whether the machine's job decides between the state that `vm_state` tells and another.
+
+    The reason of a virDomainState alone does not: a machine that was paused before a save keeps its own, and one
+    that libvirt could not let go on after a save that failed keeps that of the save.
+
+    Args:
+        state: Its virDomainState.
+        told: What `vm_state` makes of it.
+    """
+    return state == libvirt.VIR_DOMAIN_PAUSED and told in _SAVING_OR_NOT
+
+
+def state_by_job(domain: libvirt.virDomain, told: VMVMState) -> VMVMState:
+    """The state of a machine that `needs_job`; as told where its job cannot be known, as that of one that hangs.
+
+    Raises:
+        libvirt.libvirtError: libvirt refused.
+    """
+    saving = jobs.is_being_saved(domain)
+    if saving is None:
+        return told
+    return VMVMState.vmVMState_Saving if saving else VMVMState.vmVMState_Paused
 
 
 _SAVING_OR_NOT = (VMVMState.vmVMState_Paused, VMVMState.vmVMState_Saving)
