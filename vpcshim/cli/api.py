@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vpcshim.cli.errors import Refused
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _PRODUCTS = {"virtual-server-2005": "Virtual Server", "windows-virtual-pc": "Virtual PC"}
 _SHORT = {"vs": "virtual-server-2005", "vpc": "windows-virtual-pc"}
@@ -18,7 +21,9 @@ _EPILOG = """\b
     {"kind": "property" | "method" | "event",
      "access": "read-only" | "read-write" | "write-only" | null,
      "dispid": "0x6002000b", "status": "implemented" | "unavailable",
-     "reason": why it is unavailable, or null}}}}}
+     "reason": why it is unavailable, or null,
+     "vartype": "VT_BSTR" (VT_EMPTY for a method that hands out nothing),
+     "parameters": [{"name", "vartype"}]}}}}}
 
 \b
 Examples:
@@ -54,14 +59,14 @@ def command(interfaces: tuple[str, ...], as_json: bool, product: str | None) -> 
             key: {name: of for name, of in found.items() if name.lower() in wanted} for key, found in listed.items()
         }
     if as_json:
-        print(json.dumps(_without_types(listed), indent=2))
+        print(json.dumps(listed, indent=2))
     else:
         _print_table(listed)
     return 0
 
 
 def declared() -> dict[str, dict[str, dict[str, Any]]]:
-    """Everything that is declared, by product and interface, sorted; beside the JSON's keys, each `vartype`."""
+    """Everything that is declared, by product and interface, sorted: what --json prints."""
     from vpcshim.com.member import Product
     from vpcshim.model.catalogue import interfaces
 
@@ -81,6 +86,10 @@ def declared() -> dict[str, dict[str, dict[str, Any]]]:
                         "status": "implemented" if member.unavailable is None else "unavailable",
                         "reason": member.unavailable,
                         "vartype": member.vt.label,
+                        "parameters": [
+                            {"name": name, "vartype": vt.label}
+                            for name, vt in zip(member.param_names, member.params, strict=True)
+                        ],
                     }
                     for member in members
                 },
@@ -88,20 +97,18 @@ def declared() -> dict[str, dict[str, dict[str, Any]]]:
     return listed
 
 
-def _without_types(listed: dict[str, dict[str, dict[str, Any]]]) -> dict[str, Any]:
-    def bare(member: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in member.items() if key != "vartype"}
-
-    return {
-        product: {
-            name: {"iid": of["iid"], "members": {key: bare(member) for key, member in of["members"].items()}}
-            for name, of in interfaces.items()
-        }
-        for product, interfaces in listed.items()
-    }
-
-
-_HEADER = ("product", "interface", "member", "kind", "access", "VARTYPE", "DISPID", "status", "reason")
+_HEADER = (
+    "product",
+    "interface",
+    "member",
+    "kind",
+    "access",
+    "VARTYPE",
+    "parameters",
+    "DISPID",
+    "status",
+    "reason",
+)
 
 
 def _lines(listed: dict[str, dict[str, dict[str, Any]]]) -> list[tuple[str, ...]]:
@@ -113,6 +120,7 @@ def _lines(listed: dict[str, dict[str, dict[str, Any]]]) -> list[tuple[str, ...]
             member["kind"],
             member["access"] or "-",
             member["vartype"],
+            ",".join(_parameters(member)) or "-",
             member["dispid"],
             member["status"],
             member["reason"] or "",
@@ -124,33 +132,44 @@ def _lines(listed: dict[str, dict[str, dict[str, Any]]]) -> list[tuple[str, ...]
 
 
 def _print_table(listed: dict[str, dict[str, dict[str, Any]]]) -> None:
-    lines = _lines(listed)
     if not sys.stdout.isatty():
         from vpcshim.cli.text import aligned
 
-        print(aligned(_HEADER, lines, left=len(_HEADER)), end="")
+        print(aligned(_HEADER, _lines(listed), left=len(_HEADER)), end="")
         return
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
+
+    console = Console()
+    for product, interfaces in listed.items():
+        for interface, of in interfaces.items():
+            _show(console, f"{_PRODUCTS[product]}: {interface} {of['iid']}", of["members"])
+
+
+def _show(console: Console, title: str, members: dict[str, dict[str, Any]]) -> None:
+    """One interface, in 80 columns: a parameter a line under its member's name, the reasons below the table."""
+    from rich.box import SIMPLE_HEAD
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    # Grouped under its interface, a line needs neither product nor interface, and fits 80 columns.
-    for product, interfaces in listed.items():
-        for interface, of in interfaces.items():
-            table = Table(
-                title=Text(f"{_PRODUCTS[product]}: {interface} {of['iid']}", "bold"),
-                title_justify="left",
-                box=SIMPLE_HEAD,
-                pad_edge=False,
-                padding=(0, 1, 0, 0),
-            )
-            reasons = any(member["reason"] for member in of["members"].values())
-            for title in _HEADER[2:] if reasons else _HEADER[2:-1]:
-                table.add_column(title, overflow="fold")
-            for line in lines:
-                if line[:2] == (_PRODUCTS[product], interface):
-                    style = "yellow" if line[7] == "unavailable" else ""
-                    table.add_row(*(Text(text, style) for text in (line[2:] if reasons else line[2:-1])))
-            console.print(table)
+    table = Table(
+        title=Text(title, "bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    for heading in ("member", "kind", "access", "VARTYPE", "DISPID", "status"):
+        table.add_column(heading, overflow="fold")
+    for name, member in members.items():
+        style = "" if member["reason"] is None else "yellow"
+        called = "\n".join([name, *(f"  {text}" for text in _parameters(member))])
+        told = (member["kind"], member["access"] or "-", member["vartype"], member["dispid"], member["status"])
+        table.add_row(*(Text(text, style) for text in (called, *told)))
+    console.print(table)
+    reasons: dict[str, list[str]] = {}
+    for name, member in members.items():
+        if member["reason"] is not None:
+            reasons.setdefault(member["reason"], []).append(name)
+    for reason, names in reasons.items():
+        console.print(Padding(Text.assemble((", ".join(names), "yellow"), f": {reason}"), (0, 0, 1, 2)))
+
+
+def _parameters(member: dict[str, Any]) -> list[str]:
+    return [f"{one['name']}:{one['vartype']}" for one in member["parameters"]]
