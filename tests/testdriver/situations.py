@@ -24,6 +24,7 @@ from vpcshim.model import hostfiles, undoing
 from vpcshim.model.machine import identity
 from vpcshim.testing import Machine, Node, NodeBuilder
 from vpcshim.testing.machines import State
+from vpcshim.values import Value
 
 _WRITES = ("create", "destroy", "managedSave", "managedSaveRemove", "reset", "suspend", "resume")
 _LOOKUPS = ("lookupByUUIDString", "listAllDomains", "getInfo")
@@ -286,7 +287,7 @@ def to_be_undone(bench: Bench) -> ComObject:
     """web runs, and what its guest writes is to be discarded: so it is kept, whatever the test driver can do."""
     obj = bench.node()
     assert bench.made is not None
-    values: dict[str, settings.Value] = {undoing.ENABLED: True, undoing.ACTION: 0}
+    values: dict[str, Value] = {undoing.ENABLED: True, undoing.ACTION: 0}
     with bench.made.connection() as connect:
         settings.change(connect.lookupByName("web"), lambda old: replace(old, values=values))
     return obj

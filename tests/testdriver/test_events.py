@@ -29,6 +29,7 @@ from vpcshim.model.events import hub as hubs
 from vpcshim.model.task import begin
 from vpcshim.model.work import Work
 from vpcshim.testing import Machine, Node, NodeBuilder
+from vpcshim.values import Value
 
 
 class Heard:
@@ -174,7 +175,7 @@ def test_a_value_that_another_process_changes_is_told(node: Node) -> None:
     vm = find(application(node, VS), "web")
     heard = vpcshim.WithEvents(vm, Heard)
 
-    def keep(**values: settings.Value | None) -> None:
+    def keep(**values: Value | None) -> None:
         held = {key: value for key, value in values.items() if value is not None}
         with node.connection() as connect:
             domain = connect.lookupByName("web")

@@ -28,6 +28,7 @@ from vpcshim.migrate import vmc
 from vpcshim.migrate.vhd import VhdType
 from vpcshim.model.application import VirtualPC, VirtualServer
 from vpcshim.testing import Machine, Node, NodeBuilder
+from vpcshim.values import Value
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 Server = VirtualServer | VirtualPC
@@ -297,7 +298,7 @@ ETHERNET = "hardware/pci_bus/ethernet_adapter"
 def test_no_two_adapters_have_one_address(server: Server, home: Path, caplog: pytest.LogCaptureFixture) -> None:
     at = f"{ETHERNET}/ethernet_controller"
     addresses = ("0003FF112233", "0003FF112233", "FFFFFFFFFFFF", "0003FF445566")
-    values: dict[str, vmc.Value] = {
+    values: dict[str, Value] = {
         f"{at}[@id={number}]/ethernet_card_address": bytes.fromhex(address)
         for number, address in enumerate(addresses)
     }
@@ -332,9 +333,9 @@ UNDO, START = "settings/undo_drives", "settings/startup/automatic/type"
 def test_what_was_chosen_for_a_machine_is_taken_over(
     server: Server,
     home: Path,
-    enabled: vmc.Value,
+    enabled: Value,
     action: int,
-    start: vmc.Value,
+    start: Value,
     expected: tuple[bool, VMUndoAction, int],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -350,7 +351,7 @@ def theirs(server: Server) -> Any:
     return server.RegisterVirtualMachine("", "C:\\theirs\\theirs.vmc")
 
 
-def foreign(home: Path, values: dict[str, vmc.Value]) -> str:
+def foreign(home: Path, values: dict[str, Value]) -> str:
     """A .vmc that somebody else wrote, in C:\\theirs; its path."""
     (home / "theirs").mkdir()
     (home / "theirs" / "theirs.vmc").write_bytes(vmc.write({"hardware/memory/ram_size": 64, **values}))
@@ -853,7 +854,7 @@ def test_a_drive_at_a_place_that_is_none(server: Server, home: Path, key: str, w
 
 
 def test_a_file_full_of_values_is_refused_at_once(server: Server, home: Path) -> None:
-    many: dict[str, vmc.Value] = {f"a/b[@id={number}]": number for number in range(20_000)}
+    many: dict[str, Value] = {f"a/b[@id={number}]": number for number in range(20_000)}
     (home / "many.vmc").write_bytes(
         vmc.write({**many, "hardware/super_io/serial_port[@id=999999999]/port_type": 0})
     )

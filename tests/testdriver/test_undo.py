@@ -11,6 +11,7 @@ from vpcshim.constants import VMUndoAction
 from vpcshim.hypervisor import settings
 from vpcshim.model import undoing
 from vpcshim.testing import Machine, NodeBuilder
+from vpcshim.values import Value
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -38,7 +39,7 @@ def test_no_other_action(vpcshim_node: NodeBuilder, wrong: int) -> None:
 
 
 @pytest.mark.parametrize("value", ["nonsense", 7, True, b"1"])
-def test_a_kept_value_that_means_nothing_loses_nothing(value: settings.Value) -> None:
+def test_a_kept_value_that_means_nothing_loses_nothing(value: Value) -> None:
     of = settings.Settings(values={undoing.ACTION: value, undoing.ENABLED: 1})
     assert undoing.action(of) is VMUndoAction.vmUndoAction_Keep
     assert undoing.enabled(of) is False

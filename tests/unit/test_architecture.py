@@ -17,11 +17,13 @@ HOME = Path(vpcshim.__file__).parent
 # "com" allows vpcshim.com and everything in it.
 ALLOWED: dict[str, frozenset[str]] = {
     "com": frozenset(),
-    "hypervisor": frozenset(),
+    "hypervisor": frozenset({"values", "xmlparser"}),
     "constants": frozenset(),
+    "values": frozenset(),
+    "xmlparser": frozenset(),
     "_version": frozenset(),
-    "model": frozenset({"com", "hypervisor", "migrate", "constants", "_version"}),
-    "migrate": frozenset({"com", "constants", "_version"}),
+    "model": frozenset({"com", "hypervisor", "migrate", "constants", "values", "_version"}),
+    "migrate": frozenset({"com", "constants", "values", "xmlparser", "_version"}),
     "clients": frozenset({"com", "model", "constants", "_version"}),
     "cli": frozenset({"com", "model", "clients", "migrate", "constants", "_version"}),
     "testing": frozenset({"com", "model", "constants", "_version"}),
@@ -30,7 +32,7 @@ ALLOWED: dict[str, frozenset[str]] = {
 }
 # libvirt is known to these alone; COM has nothing but the standard library.
 LIBVIRT = {"hypervisor", "model", "cli", "testing"}
-LXML = {"hypervisor", "migrate", "testing"}
+LXML = {"hypervisor", "migrate", "testing", "xmlparser"}
 # Single modules that look further down than their room: doctor reports on libvirt itself, the test plugin builds
 # nodes of libvirt's test driver.
 EXCEPTIONS: dict[str, frozenset[str]] = {

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from vpcshim import HRESULT, VT, Variant
 from vpcshim.com.errors import Failure
 from vpcshim.com.member import Product
-from vpcshim.hypervisor.settings import Value
 from vpcshim.model.configuration import keys, table, values
+from vpcshim.values import Value
 
 VS, VPC = Product.VIRTUAL_SERVER, Product.VIRTUAL_PC
 names = st.builds(

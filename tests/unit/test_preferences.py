@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from vpcshim.com.errors import Failure
 from vpcshim.com.member import Product
-from vpcshim.model.preferences import Preferences, Value, folder
+from vpcshim.model.preferences import Preferences, folder
+from vpcshim.values import Value
 
 VS, VPC = Product.VIRTUAL_SERVER, Product.VIRTUAL_PC
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from vpcshim.migrate import machine as described
 from vpcshim.migrate import vmc
 from vpcshim.migrate.machine import Drive, Identity, Machine, Nic, Place, Port
+from vpcshim.values import Value
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 IDE = "hardware/pci_bus/ide_adapter/ide_controller"
@@ -71,13 +72,13 @@ texts = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from
 held = texts | st.booleans() | st.integers(-(2**31), 2**32 - 1) | st.binary(max_size=20)
 
 
-def whole(values: dict[str, vmc.Value]) -> bool:
+def whole(values: dict[str, Value]) -> bool:
     """No key lies below another: an element holds a value or other elements, in what the products write."""
     return not any(other.startswith(f"{key}/") for key in values for other in values) and "version" not in values
 
 
 @given(st.dictionaries(st.lists(steps, min_size=1, max_size=4).map("/".join), held, max_size=12).filter(whole))
-def test_whatever_is_written_comes_back(values: dict[str, vmc.Value]) -> None:
+def test_whatever_is_written_comes_back(values: dict[str, Value]) -> None:
     try:
         data = vmc.write(values)
     except vmc.BadVmc:
@@ -123,18 +124,18 @@ def test_the_hardware_that_is_written_is_read(machine: Machine) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=20), held, max_size=6))
-def test_any_values_describe_some_hardware(values: dict[str, vmc.Value]) -> None:
+def test_any_values_describe_some_hardware(values: dict[str, Value]) -> None:
     assert isinstance(described.read({"hardware/bios/cmos": b"", **values}), Machine)
 
 
 @pytest.mark.parametrize("size", [0, -5, 1 << 31, 1 << 64, "128", True, b"\x80"])
-def test_a_memory_that_no_machine_has_is_not_another(size: vmc.Value) -> None:
+def test_a_memory_that_no_machine_has_is_not_another(size: Value) -> None:
     with pytest.raises(vmc.BadVmc, match=r"ram_size is .*, and the size of a memory is 1 to 2147483647 MB"):
         described.read({"hardware/memory/ram_size": size})
 
 
 @pytest.mark.parametrize("values", [{}, {"settings/undo_drives/enabled": True}])
-def test_a_file_without_hardware_describes_no_machine(values: dict[str, vmc.Value]) -> None:
+def test_a_file_without_hardware_describes_no_machine(values: dict[str, Value]) -> None:
     with pytest.raises(vmc.BadVmc, match="nothing below hardware/"):
         described.read(values)
 
@@ -199,7 +200,7 @@ def test_what_is_no_key_is_not_written(key: str) -> None:
 
 def test_adapters_that_were_taken_out_are_not_there() -> None:
     at = "hardware/pci_bus/ethernet_adapter"
-    values: dict[str, vmc.Value] = {
+    values: dict[str, Value] = {
         f"{at}/controller_count": 1,
         f"{at}/ethernet_controller[@id=0]/ethernet_card_address": bytes(6),
         f"{at}/ethernet_controller[@id=1]/ethernet_card_address": b"\x00\x03\xff\x00\x00\x01",

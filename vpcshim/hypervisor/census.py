@@ -13,7 +13,7 @@ import libvirt
 from vpcshim.hypervisor import settings
 from vpcshim.hypervisor.domainxml import parse, parse_element
 from vpcshim.hypervisor.errors import Unsupported, classify
-from vpcshim.hypervisor.settings import Value
+from vpcshim.values import Value
 
 
 class Domain(NamedTuple):

@@ -1,7 +1,7 @@
 """The one reader of domain XML: what vpcshim needs of it, as small value objects.
 
-A domain's XML carries what others wrote (metadata, descriptions), so it is parsed as hostile input: no DTD, no
-entities, no network, libxml2's size limits on. Source of the format: libvirt.org/formatdomain.html.
+A domain's XML carries what others wrote (metadata, descriptions), so it is parsed as hostile input. Source of the
+format: libvirt.org/formatdomain.html.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from vpcshim.hypervisor.errors import BadXml
+from vpcshim.xmlparser import has_dtd, make_parser
 
 RUN_NS = "urn:vpcshim:run:1"
 SETTINGS_NS = "urn:vpcshim:settings:1"
@@ -183,16 +184,7 @@ class _Parsers(threading.local):
     """A parser for each thread: making one costs as much as parsing a domain, and it is not to be shared."""
 
     def __init__(self) -> None:
-        self.parser = etree.XMLParser(
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            dtd_validation=False,
-            huge_tree=False,
-            remove_comments=True,
-            remove_pis=True,
-            encoding="utf-8",  # ours, whatever the text's own declaration said when it was bytes elsewhere
-        )
+        self.parser = make_parser()
 
 
 _parsers = _Parsers()
@@ -210,7 +202,7 @@ def parse_element(text: str) -> etree._Element:
         raise BadXml(f"not well-formed XML: {error}") from error
     except UnicodeEncodeError as error:
         raise BadXml(f"not text: {error}") from error
-    if root.getroottree().docinfo.internalDTD is not None:
+    if has_dtd(root):
         raise BadXml("the document has a DTD, which no domain XML has; it is refused")
     return root
 

@@ -19,12 +19,10 @@ from lxml import etree
 from vpcshim.hypervisor.changing import one_at_a_time
 from vpcshim.hypervisor.domainxml import SETTINGS_NS, DomainXml, parse
 from vpcshim.hypervisor.errors import BadXml
+from vpcshim.values import Value, written
 
 _PREFIX = "vpcshim"
 _WHOLE = 100.0
-
-# A configuration value that libvirt has no place for, as .vmc files type it: string, boolean, integer, bytes.
-Value = str | bool | int | bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def as_xml(settings: Settings) -> str:
     if settings.account:
         root.set("account", settings.account)
     for key, value in settings.values.items():
-        kind, text = _untyped(value)
+        kind, text = written(value)
         etree.SubElement(root, "value", key=key, type=kind).text = text
     for number, command in settings.scripts.items():
         etree.SubElement(root, "script", event=str(number)).text = command
@@ -131,13 +129,3 @@ def _typed(kind: str, text: str) -> Value:
         case "string":
             return text
     raise ValueError(f"a value of type {kind!r}")
-
-
-def _untyped(value: Value) -> tuple[str, str]:
-    if isinstance(value, bool):
-        return "boolean", "true" if value else "false"
-    if isinstance(value, int):
-        return "integer", str(value)
-    if isinstance(value, bytes):
-        return "bytes", value.hex().upper()
-    return "string", value

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vpcshim.migrate.vmc import BadVmc, Value, Values
+from vpcshim.migrate.vmc import BadVmc, Values
+from vpcshim.values import Value
 
 _HARDWARE = "hardware/"
 RAM_SIZE = "hardware/memory/ram_size"

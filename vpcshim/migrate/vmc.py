@@ -4,7 +4,7 @@ A .vmc is a tree of typed values: UTF-16 with a byte order mark, below `<prefere
 string, integer, boolean or bytes (hex), and repeated elements told apart by `id`. Here it is a flat mapping: the
 key is the path of the leaf, as scripts name configuration values (`hardware/super_io/floppy[@id=0]/auto_detect`).
 
-Such files come from elsewhere, so they are parsed as hostile input: bounded, no DTD, no entities, no network.
+Such files come from elsewhere, so they are parsed as hostile input, and their size is bounded.
 
 Source: files of Virtual PC 2004 and 2007 and of Windows Virtual PC.
 """
@@ -18,7 +18,9 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-Value = str | bool | int | bytes
+from vpcshim.values import Value, written
+from vpcshim.xmlparser import has_dtd, make_parser
+
 Values = Mapping[str, Value]
 
 LARGEST = 4 << 20  # bytes; real ones have some ten thousand
@@ -92,7 +94,7 @@ def write(values: Values) -> bytes:
                     made.set("id", number)
                 elements[steps[:depth]] = made
         leaf = elements[steps]
-        kind, text = _untyped(value)
+        kind, text = written(value)
         leaf.set("type", kind)
         try:
             leaf.text = text
@@ -144,24 +146,14 @@ def _root(data: bytes) -> etree._Element:
     if len(data) > LARGEST:
         raise BadVmc(f"it has {len(data)} bytes, and no .vmc has more than {LARGEST}")
     bom, encoding = next(((bom, name) for bom, name in _BOMS if data.startswith(bom)), (b"", "utf-8"))
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        encoding="utf-8",  # ours, whatever the declaration said: that is taken off
-    )
     try:
         text = data[len(bom) :].decode(encoding)
-        root = etree.fromstring(_DECLARATION.sub("", text, count=1).encode(), parser)
+        root = etree.fromstring(_DECLARATION.sub("", text, count=1).encode(), make_parser())
     except UnicodeError as error:
         raise BadVmc(f"it is not text in {encoding}: {error}") from error
     except etree.XMLSyntaxError as error:
         raise BadVmc(f"it is not well-formed XML: {error}") from error
-    if root.getroottree().docinfo.internalDTD is not None:
+    if has_dtd(root):
         raise BadVmc("it has a DTD, which no .vmc has; it is refused")
     return root
 
@@ -179,13 +171,3 @@ def _typed(kind: str, text: str) -> Value:
             except ValueError:
                 return text
     return text
-
-
-def _untyped(value: Value) -> tuple[str, str]:
-    if isinstance(value, bool):
-        return "boolean", "true" if value else "false"
-    if isinstance(value, int):
-        return "integer", str(value)
-    if isinstance(value, bytes):
-        return "bytes", value.hex().upper()
-    return "string", value

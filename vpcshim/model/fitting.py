@@ -22,13 +22,14 @@ from vpcshim.hypervisor import disks, domainbuild, hardware
 from vpcshim.hypervisor.errors import Unsupported, classify
 from vpcshim.hypervisor.ports import Port
 from vpcshim.hypervisor.registered import Registered
-from vpcshim.hypervisor.settings import Settings, Value
+from vpcshim.hypervisor.settings import Settings
 from vpcshim.migrate import machine as described
 from vpcshim.migrate import vmc
 from vpcshim.model import images, portnames, seal, undoing
 from vpcshim.model.configuration import keys, table, values
 from vpcshim.model.paths import DriveMap
 from vpcshim.model.vmcfiles import Place
+from vpcshim.values import Value
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
-from vpcshim.model.preferences import Preferences, Value
+from vpcshim.model.preferences import Preferences
+from vpcshim.values import Value
 
 logger = logging.getLogger(__name__)
 

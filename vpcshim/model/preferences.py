@@ -19,8 +19,8 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.model import hostfiles
+from vpcshim.values import Value
 
-Value = str | bool | int | bytes
 _LARGEST = 1 << 20  # bytes
 
 

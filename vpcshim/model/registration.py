@@ -35,13 +35,14 @@ from vpcshim.hypervisor.changing import one_at_a_time
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.errors import ConnectionLost, classify
 from vpcshim.hypervisor.registered import Registered
-from vpcshim.hypervisor.settings import Settings, Value
+from vpcshim.hypervisor.settings import Settings
 from vpcshim.migrate import machine as described
 from vpcshim.migrate import vmc
 from vpcshim.model import fitting, hostfiles, seal, undoing, vmcfiles
 from vpcshim.model.configuration import table
 from vpcshim.model.paths import DriveMap
 from vpcshim.model.vmcfiles import Place
+from vpcshim.values import Value
 
 logger = logging.getLogger(__name__)
 

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
-from vpcshim.migrate.vmc import Value, Values
+from vpcshim.migrate.vmc import Values
 from vpcshim.model import hostfiles
 from vpcshim.model.preferences import folder
+from vpcshim.values import Value
 
 ROOM = "vpcshim/"
 _DEFINITION, _AUTOSTART, _SEAL = f"{ROOM}definition", f"{ROOM}autostart", f"{ROOM}seal"

@@ -20,12 +20,12 @@ from vpcshim.hypervisor.layouts import Layouts
 from vpcshim.hypervisor.monitorstats import MonitorStats
 from vpcshim.hypervisor.nics.reader import NicReader
 from vpcshim.hypervisor.runkeeper import RunKeeper
-from vpcshim.hypervisor.settings import Value
 from vpcshim.hypervisor.sweep import DomainFacts, Sweeper
 from vpcshim.hypervisor.uptime import seconds_up
 from vpcshim.model.hresults import is_running, runs
 from vpcshim.model.undoing import UndoWatch
 from vpcshim.model.work import Works
+from vpcshim.values import Value
 
 logger = logging.getLogger(__name__)
 

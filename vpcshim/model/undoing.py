@@ -30,9 +30,10 @@ from vpcshim.hypervisor import domainxml, settings
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.errors import DomainBusy, DomainGone, HypervisorError, Unsupported
 from vpcshim.hypervisor.events import Event, Kind
-from vpcshim.hypervisor.settings import Settings, Value
+from vpcshim.hypervisor.settings import Settings
 from vpcshim.model.hresults import failure_of
 from vpcshim.model.work import Work
+from vpcshim.values import Value
 
 if TYPE_CHECKING:
     from vpcshim.model.server import Server

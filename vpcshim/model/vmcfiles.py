@@ -17,6 +17,7 @@ from vpcshim.migrate import vmc
 from vpcshim.model import hostfiles
 from vpcshim.model.names import check_new_name
 from vpcshim.model.paths import DriveMap
+from vpcshim.values import Value
 
 EXTENSION, POINTER = ".vmc", ".vmcx"
 _LONGEST_PATH = 260  # characters of name and path together, as documented
@@ -92,7 +93,7 @@ def followed(paths: DriveMap, found: Place) -> tuple[Place, vmc.Vmcx]:
     return Place(found.name, file, paths.to_script(file)), pointer
 
 
-def read(found: Place) -> dict[str, vmc.Value]:
+def read(found: Place) -> dict[str, Value]:
     """The values of a .vmc.
 
     Raises:

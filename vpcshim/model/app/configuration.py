@@ -11,9 +11,9 @@ from typing import Any
 from vpcshim.com.declare import method
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT, Variant
-from vpcshim.hypervisor.settings import Value
 from vpcshim.model.base import ModelObject
 from vpcshim.model.preferences import Preferences
+from vpcshim.values import Value
 
 
 class Configuration(ModelObject):

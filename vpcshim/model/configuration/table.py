@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from vpcshim.hypervisor.disks import Place
 from vpcshim.hypervisor.hardware import Hardware, firmware_of
 from vpcshim.hypervisor.ports import Port
-from vpcshim.hypervisor.settings import Settings, Value
+from vpcshim.hypervisor.settings import Settings
 from vpcshim.model import portnames, undoing
 from vpcshim.model.configuration.keys import Key
 from vpcshim.model.devices import serial_port
 from vpcshim.model.paths import DriveMap
+from vpcshim.values import Value
 
 if TYPE_CHECKING:
     import libvirt

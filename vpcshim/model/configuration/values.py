@@ -18,8 +18,8 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.com.variant import VT, Variant
-from vpcshim.hypervisor.settings import Value
 from vpcshim.model.configuration.keys import Key
+from vpcshim.values import Value
 
 LARGEST = 1 << 16  # characters of a string, and bytes
 _ALL = 1 << 20  # characters of all values of one machine together; libvirt hands out at most four times that

@@ -32,11 +32,11 @@ from vpcshim.hypervisor.census import Domain
 from vpcshim.hypervisor.domainxml import SETTINGS_NS
 from vpcshim.hypervisor.errors import DomainGone, HypervisorError
 from vpcshim.hypervisor.events import Event, Extra, Kind, Link
-from vpcshim.hypervisor.settings import Value
 from vpcshim.model.events.tracker import Told, Tracker
 from vpcshim.model.hresults import vm_state
 from vpcshim.model.server import Server
 from vpcshim.model.work import Work
+from vpcshim.values import Value
 
 logger = logging.getLogger(__name__)
 

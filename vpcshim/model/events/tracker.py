@@ -18,7 +18,7 @@ import libvirt
 from vpcshim.constants import VMEventType, VMVMState
 from vpcshim.hypervisor.census import Medium
 from vpcshim.hypervisor.events import Event, Extra, Kind, Link
-from vpcshim.hypervisor.settings import Value
+from vpcshim.values import Value
 
 # Within how many seconds REBOOT events are of one reset.
 _ONE_RESET = 0.5

@@ -17,9 +17,10 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.com.variant import VT, Variant
 from vpcshim.hypervisor import domainxml, settings
-from vpcshim.hypervisor.settings import Settings, Value
+from vpcshim.hypervisor.settings import Settings
 from vpcshim.model.hresults import runs
 from vpcshim.model.machine.state import Stateful
+from vpcshim.values import Value
 
 if TYPE_CHECKING:
     from vpcshim.model.configuration.keys import Key
