@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness.waiting import wait_until
 from vpcshim import ComError, CreateObject
 from vpcshim.hypervisor import processes
 from vpcshim.model.app import identity
@@ -26,6 +27,8 @@ def pid_file(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     sleep = shutil.which("sleep")
     assert sleep is not None
     with subprocess.Popen([f"/usr/sbin/{request.param}", "60"], executable=sleep) as process:
+        # Popen is back when the kernel has closed the files of the child, which has its new arguments only later.
+        wait_until(Path(f"/proc/{process.pid}/cmdline").read_bytes, what="the process is what it is to be")
         file = tmp_path / "daemon.pid"
         file.write_text(f"{process.pid}\n")
         yield file
