@@ -16,7 +16,7 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,9 +28,9 @@ from vpcshim.com.events import EVENTS_LOST, Fired, Subscription
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import census, forks
-from vpcshim.hypervisor.census import Domain
+from vpcshim.hypervisor.census import Domain, Medium
 from vpcshim.hypervisor.domainxml import SETTINGS_NS
-from vpcshim.hypervisor.errors import DomainGone, HypervisorError
+from vpcshim.hypervisor.errors import ConnectionFailed, ConnectionLost, DomainGone, HypervisorError
 from vpcshim.hypervisor.events import Event, Extra, Kind, Link
 from vpcshim.model.events.tracker import Told, Tracker
 from vpcshim.model.hresults import vm_state
@@ -350,52 +350,60 @@ class Hub:
     def _reopen(self) -> None:
         """Open a connection, which the events then come over."""
         self._retry_at, self._pause = time.monotonic() + self._pause, min(self._pause * 2, _LATEST)
-        try:
-            with self._server.connection.calls():
-                pass
-        except HypervisorError as error:
-            logger.debug("still no events: %s", error)
-            return
-        # Else another thread is about to ask for them: then `Link.OPENED` comes.
-        if self._server.events.connected():
-            self._again()
+        self._again()
 
     def _again(self) -> None:
-        """Events come over a new connection: tell what the machines' states have become meanwhile."""
-        at = time.monotonic()
-        try:
-            found = self._census()
-            self._hears_since = at
-            self._retry_at, self._pause = math.inf, _SOON
-            for tracker in tuple(self._trackers.values()):
-                domain = found.get(tracker.uuid)
-                state = VMVMState.vmVMState_TurnedOff if domain is None else _state(domain)
-                if domain is not None:
-                    tracker.name = domain.name
-                self._tell(tracker.settles(state, at))
-            if any(listener.uuid is None for listener in self._listeners):
-                for uuid in found.keys() - self._trackers.keys():
-                    domain = found[uuid]
-                    tracker = Tracker(uuid, domain.name, VMVMState.vmVMState_TurnedOff, at)
-                    self._trackers[uuid] = tracker
-                    self._tell(tracker.is_now(_state(domain)))
-            for tracker in tuple(self._trackers.values()):
-                self._relearn(tracker, tracker.uuid in found)
-        except HypervisorError as error:
-            logger.info("the machines' states cannot be asked for: %s", error)
-            self._hears_since = math.inf
-            self._retry_at = time.monotonic() + self._pause
+        """Events come over a new connection: tell what the machines' states have become meanwhile.
 
-    def _relearn(self, tracker: Tracker, there: bool) -> None:
-        if not there or (tracker.values is None and tracker.media is None):
+        All is asked for before anything is told: should this connection be lost in between, it is still the gap
+        that was marked; after something was told, it would be another.
+        """
+        try:
+            with self._server.connection.calls():
+                pass  # what is asked for below is not to open another one: that would look like a gap after it
+            if not self._server.events.connected():
+                return  # another thread is about to ask for them: then `Link.OPENED` comes
+            at = time.monotonic()
+            found = self._census()
+            learned = [(one, *self._learned(one)) for one in self._trackers.values() if one.uuid in found]
+        except HypervisorError as error:
+            logger.debug("still no events: %s", error)
+            self._retry_at = time.monotonic() + self._pause
             return
-        with self._server.connection.domain(tracker.uuid) as domain:
-            values = None if tracker.values is None else census.values(domain)
-            media = None if tracker.media is None else census.media(domain)
-        if values is not None:
-            self._tell(tracker.has_values(values))
-        if media is not None:
-            self._tell(tracker.looked(media))
+        self._hears_since = at
+        self._retry_at, self._pause = math.inf, _SOON
+        for tracker in tuple(self._trackers.values()):
+            domain = found.get(tracker.uuid)
+            state = VMVMState.vmVMState_TurnedOff if domain is None else _state(domain)
+            if domain is not None:
+                tracker.name = domain.name
+            self._tell(tracker.settles(state, at))
+        if any(listener.uuid is None for listener in self._listeners):
+            for uuid in found.keys() - self._trackers.keys():
+                domain = found[uuid]
+                tracker = Tracker(uuid, domain.name, VMVMState.vmVMState_TurnedOff, at)
+                self._trackers[uuid] = tracker
+                self._tell(tracker.is_now(_state(domain)))
+        for tracker, values, media in learned:
+            if values is not None:
+                self._tell(tracker.has_values(values))
+            if media is not None:
+                self._tell(tracker.looked(media))
+
+    def _learned(self, tracker: Tracker) -> tuple[Mapping[str, Value] | None, dict[str, Medium] | None]:
+        """What there is now of what is told changes of: values, media. None for what nobody is told of."""
+        if tracker.values is None and tracker.media is None:
+            return None, None
+        try:
+            with self._server.connection.domain(tracker.uuid) as domain:
+                values = None if tracker.values is None else census.values(domain)
+                media = None if tracker.media is None else census.media(domain)
+            return values, media
+        except (ConnectionFailed, ConnectionLost):
+            raise
+        except HypervisorError as error:  # what is wrong with one machine keeps nobody from hearing of the others
+            logger.warning("%s: its configuration values and media cannot be read: %s", tracker.name, error)
+            return None, None
 
     # -- asking libvirt ------------------------------------------------------------------------------------
 
