@@ -57,6 +57,14 @@ def test_a_name_is_found_in_any_case(tmp_path: Path) -> None:
     assert refusal("C:\\VMs\\..\\..\\etc", tmp_path).code is HRESULT.E_BAD_PATHNAME
 
 
+def test_a_script_goes_on_from_a_path_of_the_host(tmp_path: Path) -> None:
+    (tmp_path / "VMs").mkdir()
+    drives = DriveMap({})
+    assert drives.to_host(f"{tmp_path}\\vms\\web\\new.vhd") == tmp_path / "VMs" / "web" / "new.vhd"
+    assert drives.to_host(f"{tmp_path}/\\VMs\\.\\..\\new.vhd") == tmp_path / "new.vhd"
+    assert refusal(f"/a\\{'b' * 256}", tmp_path).code is HRESULT.E_BUFFER_OVERFLOW
+
+
 @pytest.mark.parametrize("text", ["C:=/a;c:=/b", "C=/a;C:=/a", "C:\\=/a ; c = /b"])
 def test_a_drive_is_given_once(text: str) -> None:
     with pytest.raises(ValueError, match=r"drive C: is given twice, for /a and for /[ab]"):

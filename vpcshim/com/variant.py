@@ -11,7 +11,7 @@ import math
 import re
 import reprlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from enum import IntFlag
 from typing import Any
@@ -238,6 +238,8 @@ def coerce(vt: VT, value: Any, position: int) -> Any:
         raise Failure(HRESULT.DISP_E_TYPEMISMATCH, text, argerr=position) from error
 
 
+# VT_DATE counts from that day: a time of day alone has it.
+_NO_DAY, _MIDNIGHT = date(1899, 12, 30), time()
 # What the conversions of OLE Automation read as a number (Decimal() also takes "NaN" and "1_000").
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # Far beyond every integer VARTYPE: "1E999999999" is not to be written out in full only to be refused.
@@ -285,11 +287,25 @@ def _to_real(vt: VT, value: Any) -> float:
 def _to_text(_vt: VT, value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, float):
+        return f"{value + 0.0:.15G}"  # VarBstrFromR8: no more digits than a double surely has, and 5 for 5.0
+    if isinstance(value, Decimal):
+        # VarBstrFromDec, VarBstrFromCy: neither an exponent nor zeros at the end
+        return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
+    if isinstance(value, datetime):
+        return _moment(value)
+    if isinstance(value, int):
         return str(value)
     raise TypeError
+
+
+def _moment(value: datetime) -> str:
+    """VarBstrFromDate in English (United States), the language of every script's host here."""
+    clock = f"{value.hour % 12 or 12}:{value:%M:%S} {'AM' if value.hour < 12 else 'PM'}"
+    if value.date() == _NO_DAY:
+        return clock
+    day = f"{value.month}/{value.day}/{value.year}"
+    return day if value.time() == _MIDNIGHT else f"{day} {clock}"
 
 
 def _to_bool(_vt: VT, value: Any) -> bool:

@@ -55,7 +55,8 @@ class DriveMap:
         r"""The host's path for one that a script gave.
 
         Args:
-            path: A Windows path of a mapped drive, or an absolute path of the host.
+            path: A Windows path of a mapped drive, or an absolute path of the host, which a script may have gone on
+                with in its own way (`vs.DefaultVMConfigurationPath & "\web\web.vhd"`).
             base: What a relative path (`.\hda.vhd`) is relative to; None refuses it.
 
         Raises:
@@ -66,8 +67,7 @@ class DriveMap:
         if "\0" in path:
             raise Failure(HRESULT.E_INVALID_NAME, f"{path!r} holds a NUL")
         if path.startswith("/"):
-            _check_names(path, path.split("/"))
-            return Path(os.path.normpath(path))
+            return _of_host(path)
         if len(path) >= _LONGEST:
             raise Failure(
                 HRESULT.E_BUFFER_OVERFLOW, f"a path is shorter than {_LONGEST} characters, not {len(path)}"
@@ -83,7 +83,7 @@ class DriveMap:
         if found is None:
             if base is None or path.startswith("\\") or path[1:2] == ":":
                 raise Failure(HRESULT.E_BAD_PATHNAME, f"{path} is no absolute path (as C:\\VMs\\web.vhd)")
-            return _below(base, parts, path, ceiling=None)
+            return _below(base, parts, path)
         letter = found[1].upper()
         folder = self._folders.get(letter)
         if folder is None:
@@ -164,7 +164,15 @@ def _check_names(path: str, names: Iterable[str]) -> None:
         raise Failure(HRESULT.E_BUFFER_OVERFLOW, text)
 
 
-def _below(folder: Path, parts: list[str], shown: str, *, ceiling: Path | None) -> Path:
+def _of_host(path: str) -> Path:
+    r"""The host's path for one that begins as such; from its first `\` on it is as scripts write them."""
+    start, *added = path.split("\\")
+    _check_names(path, (name for part in (start, *added) for name in part.split("/")))
+    folder = Path(os.path.normpath(start))
+    return _below(folder, [name for part in added for name in part.split("/") if name not in ("", ".")], path)
+
+
+def _below(folder: Path, parts: list[str], shown: str, *, ceiling: Path | None = None) -> Path:
     """The path below a folder, found in any case as Windows finds it; `..` does not leave the drive."""
     here = folder
     for part in parts:
