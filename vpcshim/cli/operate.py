@@ -82,9 +82,11 @@ def operate(settings: Settings, verb: Verb, names: Sequence[str], *, wait: bool,
             return max(code, _hand_over(verb, running))
         return max(code, _wait(verb, running, limit))
     except KeyboardInterrupt:
-        for one in running:
-            if not one.task.IsComplete:
-                complain(_left_behind(verb, one))
+        for target in targets:
+            # Asked of the server and not of `running`: the call that begins a task may have been interrupted.
+            work = target.machine._server.works.of(target.machine._uuid)
+            if work is not None:
+                complain(_left_behind(verb, target, work.description))
         return INTERRUPTED
 
 
@@ -175,7 +177,7 @@ def _hand_over(verb: Verb, running: Sequence[_Running]) -> int:
     """Wait until the hypervisor itself shows that it is at each, or the task ended."""
     code = OK
     for one in running:
-        while not (one.task.IsComplete or _at_it(verb, one)):
+        while not (one.task.IsComplete or _at_it(verb, one.target)):
             one.task.WaitForCompletion(int(_LOOK * 1000))
         if one.task.IsComplete:
             code = max(code, _ended(verb, one))
@@ -184,23 +186,23 @@ def _hand_over(verb: Verb, running: Sequence[_Running]) -> int:
     return code
 
 
-def _at_it(verb: Verb, one: _Running) -> bool:
+def _at_it(verb: Verb, target: _Target) -> bool:
     """Whether the hypervisor shows that it goes on, by itself, not only a thread of ours.
 
     What shows in no state (stop, reset) is short: its end is waited for.
     """
     try:
-        told = one.target.machine._told()
+        told = target.machine._told()
     except Exception:  # noqa: BLE001 - the task is about to end for the same reason, and tells it
         return False
     return (verb.member == "Startup" and told not in _OFF) or (verb.member == "Save" and told in _SAVES)
 
 
-def _left_behind(verb: Verb, one: _Running) -> str:
+def _left_behind(verb: Verb, target: _Target, description: str) -> str:
     """What becomes of it when we go."""
-    if verb.takes_time and _at_it(verb, one):
-        return f"{one.task.Description} goes on in the background; `vpcshim list` shows when it is done"
-    return f"{one.task.Description} was asked for; `vpcshim list` shows whether it is done"
+    if verb.takes_time and _at_it(verb, target):
+        return f"{description} goes on in the background; `vpcshim list` shows when it is done"
+    return f"{description} was asked for; `vpcshim list` shows whether it is done"
 
 
 def _say(verb: Verb, target: _Target) -> None:
