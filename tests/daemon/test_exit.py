@@ -43,7 +43,7 @@ for turn in range(50):
     if pid:
         os.read(me, 1)
 if pid == 0:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while not application._server.events.complete:
         assert time.monotonic() < end, "the child's loop runs"
         time.sleep(0.01)
@@ -79,7 +79,7 @@ def run(script: str, *arguments: str) -> tuple[str, str, float]:
         cwd=HOME,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -96,7 +96,7 @@ def test_exit_with_a_frozen_daemon(more: str, testdriver_daemon: TestDriverDaemo
     pid = testdriver_daemon.pid
     try:
         out, _, _ = run(ended(BEGIN + more + FREEZE), testdriver_daemon.uri, str(pid))
-        assert time.monotonic() - float(out) < 3
+        assert time.monotonic() - float(out) < 10
     finally:
         testdriver_daemon.kill()  # thawed, with a client gone in mid-call, it may not heed SIGTERM
 

@@ -96,7 +96,7 @@ def test_frozen_daemon_breaks_the_keepalive(event_loop: None, testdriver_daemon:
     testdriver_daemon.freeze()
     began = time.monotonic()
     error = error_of(domain.info)
-    assert 1 < time.monotonic() - began < 10
+    assert 1 < time.monotonic() - began < 30
     assert error.get_error_domain() == libvirt.VIR_FROM_RPC
     assert not connection.isAlive()
     connection.close()

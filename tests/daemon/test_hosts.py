@@ -58,7 +58,7 @@ def test_one_bad_host_costs_its_own_rows(hosts: tuple[TestDriverDaemon, list[str
     getattr(daemon, hurt)()
     code, machines, took = report(uris)
     assert code == 2
-    assert took < 10
+    assert took < 30
     assert {machine["name"] for machine in machines} == {None, "one", "two"}
     for machine in machines:
         cell = machine["NetworkBytesSent"]

@@ -33,7 +33,7 @@ def vpcshim(*arguments: str, code: int = 0) -> tuple[str, str, float]:
     """What a command wrote to stdout and stderr, and how long it took."""
     began = time.monotonic()
     done = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=60, cwd=HOME, env=ENVIRONMENT
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=180, cwd=HOME, env=ENVIRONMENT
     )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
@@ -49,7 +49,7 @@ def listed(guest: Guest) -> tuple[str, int]:
 @pytest.fixture
 def slow_guest(guest_factory: GuestFactory) -> Guest:
     """A guest whose save takes several seconds: whole processes are to see it."""
-    return slow.slow_guest(guest_factory, 2)
+    return slow.slow_guest(guest_factory, 1)
 
 
 def test_a_day_of_a_machine(slow_guest: Guest) -> None:
@@ -86,21 +86,20 @@ def test_nobody_waits(slow_guest: Guest) -> None:
     wait_until(lambda: listed(slow_guest)[0] == "running", 60, "the daemon finishes it")
 
 
-def test_ctrl_c_says_what_goes_on(slow_guest: Guest) -> None:
+@pytest.mark.parametrize("later", [0, 2], ids=["in the call that begins it", "while it waits for the end"])
+def test_ctrl_c_says_what_goes_on(slow_guest: Guest, later: float) -> None:
     name = slow_guest.name
     command = [*COMMAND, "save", name]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HOME, env=ENVIRONMENT
     ) as running:
         wait_until(lambda: tuple(slow_guest.domain.state()) == SAVING, 20, "it is being saved", 0.002)
-        time.sleep(0.2)
+        time.sleep(later)
         running.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        out, errors = running.communicate(timeout=20)
-        assert time.monotonic() - began < 2, "at once"
+        out, errors = running.communicate(timeout=60)
     assert (running.returncode, out) == (130, "")
     assert errors == f"vpcshim: Saving {name} goes on in the background; `vpcshim list` shows when it is done\n"
-    assert tuple(slow_guest.domain.state()) == SAVING
+    assert tuple(slow_guest.domain.state()) == SAVING, "it ended at once"
     wait_until(lambda: slow_guest.domain.hasManagedSaveImage(), 60, "the daemon finishes it")
 
 

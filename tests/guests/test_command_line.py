@@ -85,7 +85,7 @@ def test_a_machine_whose_monitor_hangs_costs_its_own_cells(
         assert [network[guest.name]["NetworkBytesSent"]["value"] for guest in (hung, sound)] == [1_000, 1_000]
         began = time.monotonic()
         found = accounts(code=1)
-        assert time.monotonic() - began < 25
+        assert time.monotonic() - began < 60
         assert not any(cell["error"] for cell in found[sound.name].values() if isinstance(cell, dict))
         assert found[hung.name]["NetworkBytesSent"]["value"] == 1_000
         assert "monitor" in found[hung.name]["DiskBytesRead"]["error"]

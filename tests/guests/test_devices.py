@@ -6,6 +6,7 @@ import base64
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,6 @@ Mac = Callable[[], str]
 URI = PrivateLibvirtd.uri
 _EVENT = struct.Struct("llHHi")  # struct input_event of a 64-bit guest
 _EV_KEY = 1
-_KEYBOARD = "/dev/input/event0"
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_guest_gets_an_address_of_the_range(wired: Guest, server: VirtualServe
         assert (dhcp.LeaseTime, dhcp.LeaseRenewalTime, dhcp.LeaseRebindingTime) == (600, 100, 300)
         vm.NetworkAdapters(1).AttachToVirtualNetwork(lab)
         wired.check("printf '#!/bin/sh\\nenv > /tmp/lease.$1\\n' > /tmp/told && chmod +x /tmp/told")
-        wired.check("udhcpc -i eth0 -n -q -t 10 -T 1 -O wins -s /tmp/told", timeout=40)
+        wired.check("udhcpc -i eth0 -n -q -t 60 -T 1 -O wins -s /tmp/told", timeout=120)
         told = dict(
             line.partition("=")[::2] for line in wired.check("cat /tmp/lease.bound").splitlines() if "=" in line
         )
@@ -163,7 +163,7 @@ def test_what_else_is_said_of_a_network_stays(wired: Guest, server: VirtualServe
         dhcp.ConfigureDHCPServer("10.78.0.0", "255.255.255.0", "10.78.0.40", "10.78.0.50", "10.78.0.1")
         vm.NetworkAdapters(1).AttachToVirtualNetwork(network)
         wired.check("printf '#!/bin/sh\\nenv > /tmp/lease.$1\\n' > /tmp/told && chmod +x /tmp/told")
-        wired.check("udhcpc -i eth0 -n -q -t 10 -T 1 -s /tmp/told", timeout=40)
+        wired.check("udhcpc -i eth0 -n -q -t 60 -T 1 -s /tmp/told", timeout=120)
         told = wired.check("cat /tmp/lease.bound").splitlines()
         assert "ip=10.78.0.99" in told
         assert "lease=600" in told
@@ -260,25 +260,33 @@ def test_an_adapter_is_added_and_taken_out(wired: Guest, server: VirtualServer) 
     assert vm.NetworkAdapters.Count == 1
 
 
-def keys_seen(guest: Guest, typing: Callable[[], None]) -> list[tuple[int, int]]:
+def keys_seen(guest: Guest, typing: Callable[[], None], count: int) -> list[tuple[int, int]]:
     """The key events, (code, 1 for down or 0 for up), that reach the guest's kernel while something types."""
-    guest.check(f"cat {_KEYBOARD} > /tmp/keys & echo $! > /tmp/reader; sleep 0.2")
+    known = "grep -l keyboard /sys/class/input/event*/device/name"
+    wait_until(lambda: guest.run(known).status == 0, 10, "the guest knows its keyboard")
+    event = guest.check(known).split("/")[4]
+    # Opened before anything goes on in the background: what is typed from then on is kept.
+    guest.check(f"exec 9< /dev/input/{event}; cat <&9 > /tmp/keys & echo $! > /tmp/reader")
+
+    def found() -> list[tuple[int, int]]:
+        data = bytes.fromhex(guest.check("hexdump -v -e '/1 \"%02x\"' /tmp/keys").strip())
+        whole = len(data) // _EVENT.size * _EVENT.size
+        events = [(kind, code, value) for _, _, kind, code, value in _EVENT.iter_unpack(data[:whole])]
+        return [(code, value) for kind, code, value in events if kind == _EV_KEY and value in (0, 1)]
+
     typing()
-    time.sleep(0.5)
-    data = bytes.fromhex(guest.check("kill $(cat /tmp/reader); hexdump -v -e '/1 \"%02x\"' /tmp/keys").strip())
-    found = []
-    for place in range(0, len(data) - _EVENT.size + 1, _EVENT.size):
-        _, _, kind, code, value = _EVENT.unpack_from(data, place)
-        if kind == _EV_KEY and value in (0, 1):
-            found.append((code, value))
-    return found
+    with suppress(TimeoutError):
+        wait_until(lambda: len(found()) >= count, 5)
+    time.sleep(0.5)  # and nothing more
+    guest.check("kill $(cat /tmp/reader)")
+    return found()
 
 
 def test_what_is_typed_reaches_the_guest(guest_factory: GuestFactory, server: VirtualServer) -> None:
     guest = guest_factory()
     keyboard = machine(server, guest).Keyboard
     shift, h, i = 42, 35, 23
-    assert keys_seen(guest, lambda: keyboard.TypeAsciiText("Hi")) == [
+    assert keys_seen(guest, lambda: keyboard.TypeAsciiText("Hi"), 6) == [
         *((shift, 1), (h, 1), (h, 0), (shift, 0)),
         *((i, 1), (i, 0)),
     ]
@@ -288,6 +296,7 @@ def test_what_is_typed_reaches_the_guest(guest_factory: GuestFactory, server: Vi
         lambda: keyboard.TypeKeySequence(
             "DOWN,Key_LeftCtrl,DOWN,Key_LeftAlt,Key_F2,UP,Key_LeftAlt,UP,Key_LeftCtrl"
         ),
+        6,
     )
     assert chord == [*((key, 1) for key in (control, alt, f2)), *((key, 0) for key in (f2, alt, control))]
 

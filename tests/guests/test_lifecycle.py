@@ -67,15 +67,18 @@ def refusals(vm: Any, *names: str) -> dict[str, HRESULT]:
 
 @pytest.fixture
 def slow_guest(guest_factory: GuestFactory) -> Guest:
-    """A guest whose save and restore take more than a second."""
-    return slow.slow_guest(guest_factory, 5)
+    """A guest whose save and restore take seconds."""
+    return slow.slow_guest(guest_factory)
 
 
 WATCHER = """
-import sys, vpcshim
+import signal, sys, vpcshim
 vm = vpcshim.CreateObject("VirtualPC.Application", sys.argv[1]).FindVirtualMachine(sys.argv[2])
-last = None
-while True:
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+last, over = None, False
+while not over:
+    over = bool(told)  # then this is the last look
     state = vm.State
     if state != last:
         print(int(state), flush=True)
@@ -93,7 +96,6 @@ def watched(guest: Guest) -> Iterator[list[VMVMState]]:
         seen.append(VMVMState(int(watcher.stdout.readline())))
         try:
             yield seen
-            time.sleep(0.3)
         finally:
             watcher.terminate()
             seen += [VMVMState(int(line)) for line in watcher.stdout.read().split()]
@@ -160,14 +162,12 @@ def test_what_is_refused_while_a_machine_is_being_saved(slow_guest: Guest) -> No
     vm = machine_of(slow_guest, VPC)
     task = vm.Save()
     assert vm.State == SAVING
-    began = time.monotonic()
     expected = {"Startup": IS_RUNNING, "DiscardSavedState": IS_RUNNING, "Save": E_FAIL, "Reset": EXCEPTION}
     expected |= {"Pause": E_FAIL, "Resume": E_FAIL}
     assert refusals(vm, *expected) == expected
-    assert time.monotonic() - began < 0.5, "at once, not when libvirt gives up waiting for the job"
     with pytest.raises(vpcshim.ComError, match=f"{slow_guest.name} is being saved"):
         vm.Resume()
-    assert not task.IsComplete
+    assert not task.IsComplete, "refused at once, not when libvirt's job is over or waited for in vain"
     task.WaitForCompletion(-1)
     assert (task.Result, vm.State) == (VMTaskResult.vmTaskResult_Success, SAVED)
 
@@ -216,13 +216,14 @@ def test_turning_off_ends_a_save(slow_guest: Guest) -> None:
     task = vm.Save()
     assert not task.IsComplete
     off = vm.TurnOff()
-    off.WaitForCompletion(20_000)
+    off.WaitForCompletion(60_000)
     assert (off.IsComplete, off.Result) == (True, VMTaskResult.vmTaskResult_Success)
     assert task.IsComplete, "who is told that the machine is off is not shown a save that goes on"
     assert vm.State == OFF
     assert task.Result == VMTaskResult.vmTaskResult_UnexpectedError
     assert task.PercentCompleted < 100
     assert "not running" in task.ErrorDescription
+    assert task.Error == HRESULT.VM_E_VM_NOT_RUNNING
     assert call(vm, "DiscardSavedState")[0] is NO_STATE
 
 
@@ -316,7 +317,7 @@ def test_the_end_of_a_hung_machine_is_a_task_that_takes_its_time(guest_factory: 
     began = time.monotonic()
     task = vm.TurnOff()  # libvirt waits ten seconds for a process that does not heed SIGTERM
     assert (task.IsComplete, vm.State) == (False, VMVMState.vmVMState_TurningOff)
-    assert time.monotonic() - began < 2, "nobody waits for libvirt meanwhile"
+    assert time.monotonic() - began < 8, "nobody waits for libvirt meanwhile"
     task.WaitForCompletion(30_000)
     assert (task.IsComplete, vm.State) == (True, OFF)
 
@@ -377,10 +378,10 @@ def test_a_script_that_ends_loses_nothing_of_what_it_began(slow_guest: Guest, in
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HOME) as running:
         assert running.stdout is not None
         began = running.stdout.readline()
-        assert began == "began\n", running.communicate(timeout=30)[1]
+        assert began == "began\n", running.communicate(timeout=120)[1]
         if interrupted:
             time.sleep(0.2)
             running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=30)
+        _, errors = running.communicate(timeout=120)
     assert ("KeyboardInterrupt" in errors) is interrupted
     assert machine_of(slow_guest).State == SAVED, "when the script has ended, the save has as well"

@@ -162,10 +162,10 @@ def test_a_hung_monitor_delays_nobodys_network(
         for guest, sent in ((hung, 1_000), (sound, 2_000)):
             began = time.monotonic()
             assert machine(server, guest).Accountant.NetworkBytesSent == sent
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 2  # the least that a monitor is waited for
         began = time.monotonic()
         accounts = {account.name: account for account in sweep_all(server)}
-        assert time.monotonic() - began < 20, "the sweep of everything is bounded"
+        assert time.monotonic() - began < 60, "the sweep of everything is bounded"
         good, bad = accounts[sound.name], accounts[hung.name]
         assert good.values["DiskBytesRead"].code is HRESULT.S_OK
         assert good.values["NetworkBytesSent"].value == 2_000

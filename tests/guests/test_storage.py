@@ -131,7 +131,7 @@ def test_a_tray_that_the_guest_has_locked(guest_factory: GuestFactory, app: Any,
     (drive,) = vm.DVDROMDrives
     drive.AttachImage(r"C:\one.iso")
     wait_until(lambda: guest.run("dd if=/dev/sr0 of=/dev/null bs=2048 count=1").status == 0, 10, "the CD is there")
-    guest.check("sleep 60 < /dev/sr0 & sleep 0.2")  # an open device locks the tray
+    guest.check("exec 9< /dev/sr0; sleep 600 &")  # an open device locks the tray
     assert refused(drive.ReleaseImage) == HRESULT.DISP_E_EXCEPTION
     assert drive.ImageFile == r"C:\one.iso"
     assert "one.iso" in guest.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)

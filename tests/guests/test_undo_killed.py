@@ -228,7 +228,7 @@ def test_killed_at_random(bench: Bench, children: Children, caplog: pytest.LogCa
     longest = {"begin": 0.4, "merge": 0.5, "discard": 0.2}
     found = rounds = killed = 0
     deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline or rounds < 20:  # of few, none may have been killed at its work
         rounds += 1
         operation = chance.choice(list(longest))
         bench.reset()
@@ -318,7 +318,10 @@ def test_what_ran_on_after_an_interrupted_merge_is_not_lost(bench: Bench) -> Non
     assert len(overlays.undo_disks(bench.domain)) == 3
 
 
-def test_the_last_words_of_one_that_was_killed_are_waited_for(bench: Bench, children: Children) -> None:
+def test_the_last_words_of_one_that_was_killed_are_waited_for(
+    bench: Bench, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlays, "_LAST_WORDS", 3.0)
     overlays.begin(bench.domain)
     assert children.run("discard", bench.uuid, step=1) == DIED
     took = []
@@ -326,7 +329,7 @@ def test_the_last_words_of_one_that_was_killed_are_waited_for(bench: Bench, chil
         began = time.monotonic()
         overlays.recover(bench.domain)
         took.append(time.monotonic() - began)
-    assert took[1] < 0.3 <= took[0]
+    assert took[1] < 3 <= took[0]
 
 
 def test_one_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

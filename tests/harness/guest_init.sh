@@ -22,6 +22,8 @@ for nic in /sys/class/net/eth*; do [ -e "$nic" ] && ip link set "${nic##*/}" up;
 ip link set lo up
 mkdir -p /var/log /var/run
 acpid -f -c /etc/acpi > /tmp/acpid.log 2>&1 &
+tries=0  # it writes its number when it has opened the buttons: one that is pressed before is not heard of
+until [ -e /var/run/acpid.pid ] || [ $tries -ge 400 ]; do usleep 25000; tries=$((tries + 1)); done
 exec < /dev/ttyS1 > /dev/ttyS1 2> /tmp/init.err
 stty raw -echo
 while true; do

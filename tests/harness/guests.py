@@ -344,6 +344,12 @@ class Guest:
         """Burn one CPU until stop_spinning() or the end."""
         self.check("(while :; do :; done) > /dev/null 2>&1 & echo $! >> /tmp/spinning")
 
+    def seconds_to_use(self, cpu_seconds: float) -> float:
+        """How long it takes until it has used that much more CPU time."""
+        before, began = self.domain.info()[4], time.monotonic()
+        wait_until(lambda: self.domain.info()[4] - before >= cpu_seconds * 1e9, 20, f"{self.name} uses CPU time")
+        return time.monotonic() - began
+
     def stop_spinning(self) -> None:
         """End what spin() began."""
         self.check("kill $(cat /tmp/spinning) && rm /tmp/spinning")

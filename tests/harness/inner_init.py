@@ -32,7 +32,7 @@ SILENCE = {
     "ipv4/igmp_link_local_mcast_reports": "0",
 }
 #: Seconds a whole session may take.
-LONGEST = 3600
+LONGEST = 7200
 CLONE_NEWCGROUP = 0x02000000
 
 

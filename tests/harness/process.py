@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-#: Longest wait for a daemon to come up or to go down.
-PATIENCE = 20.0
+#: Longest wait for a daemon to come up or to go down; on a busy machine a first start may take a while.
+PATIENCE = 60.0
 
 
 class DaemonError(AssertionError):

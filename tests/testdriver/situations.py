@@ -20,7 +20,7 @@ from vpcshim import CreateObject
 from vpcshim.com.member import Product
 from vpcshim.com.object import ComObject
 from vpcshim.hypervisor import account, cpu, settings
-from vpcshim.model import hostfiles, undoing
+from vpcshim.model import hostfiles, task, undoing
 from vpcshim.model.machine import identity
 from vpcshim.testing import Machine, Node, NodeBuilder
 from vpcshim.testing.machines import State
@@ -300,6 +300,7 @@ def saving(bench: Bench) -> ComObject:
     """web is being saved, two fifths are written; mocks, for the test driver saves at once and counts nothing."""
     bench.node()
     assert bench.made is not None
+    bench.patch.setattr(task, "_MOMENT", 0.2)
     stopped = threading.Event()
     stats = {"operation": libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE, "data_total": 100, "data_remaining": 60}
 
@@ -313,8 +314,8 @@ def saving(bench: Bench) -> ComObject:
     bench.patch.setattr(libvirt.virDomain, "managedSave", save)
     bench.patch.setattr(libvirt.virDomain, "jobStats", lambda _: stats)
     bench.patch.setattr(libvirt.virDomain, "abortJob", lambda _: stopped.set())
-    task: ComObject = find(application(bench.made, bench.product), "web").Save()
-    return task
+    made: ComObject = find(application(bench.made, bench.product), "web").Save()
+    return made
 
 
 def saving_when_it_died(bench: Bench) -> ComObject:

@@ -171,11 +171,11 @@ def test_csv(node: str) -> None:
 
 
 def test_the_cpus_of_many_machines_are_read_at_once(tmp_path: Path) -> None:
-    node = write_node(tmp_path / "many.xml", *(machine(f"vm{i}", i) for i in range(1, 11)))
+    node = write_node(tmp_path / "many.xml", *(machine(f"vm{i}", i) for i in range(1, 41)))
     began = time.monotonic()
     result = run("-c", node, "accountant", "--columns", "cpu", "--json")
     assert all(one["CPUUtilization"]["hresult"] == "S_OK" for one in json.loads(result.stdout))
-    assert time.monotonic() - began < 8  # one after the other would take ten seconds and more
+    assert time.monotonic() - began < 30  # one after the other would take forty seconds and more
 
 
 def test_sort(node: str) -> None:
@@ -281,7 +281,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(node: str) -> None:
     assert process.stderr is not None
     process.stdout.readline()
     process.stdout.close()
-    assert process.wait(20) == 141
+    assert process.wait(60) == 141
     # What could not be read was said; the pipe is not.
     assert b"ipe" not in process.stderr.read()
     process.stderr.close()
@@ -318,7 +318,7 @@ def watch(*arguments: str, lines: int, end: int = signal.SIGINT) -> tuple[int, l
         assert process.stdout is not None
         got = [process.stdout.readline().rstrip("\n") for _ in range(lines)]
         process.send_signal(end)
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=60)
         assert "Traceback" not in rest
         return process.returncode, got
     finally:
@@ -375,17 +375,18 @@ def test_watch_ends_at_once_for_an_unknown_machine(node: str) -> None:
     assert stderr_lines(result) == [f"vpcshim: there is no machine named nobody on {node}"]
 
 
-def on_terminal(*arguments: str, seconds: float, width: int = 80) -> tuple[int, str]:
-    """The exit code and the output of a run on a terminal, ended by Ctrl-C after so many seconds."""
+def on_terminal(*arguments: str, until: str | None = None, width: int = 80) -> tuple[int, str]:
+    """The exit code and the output of a run on a terminal, ended by Ctrl-C when it shows that."""
     pid, terminal = pty.fork()
     if pid == 0:  # pragma: no cover
         os.environ.update(environment(), COLUMNS=str(width), LINES="24")
         os.execv(sys.executable, command(*arguments))
     shown = b""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + 90
     interrupted = False
     while True:
-        if not interrupted and time.monotonic() > deadline:
+        there = until is not None and re.search(until, shown.decode(errors="replace"))
+        if not interrupted and (there or time.monotonic() > deadline):
             os.write(terminal, b"\x03")
             interrupted = True
         try:
@@ -401,24 +402,25 @@ def on_terminal(*arguments: str, seconds: float, width: int = 80) -> tuple[int, 
 
 
 def test_a_terminal_gets_human_units(node: str) -> None:
-    code, shown = on_terminal("-c", node, "accountant", "web01", "--columns", BYTES, seconds=30)
+    code, shown = on_terminal("-c", node, "accountant", "web01", "--columns", BYTES)
     assert code == 0
     assert re.search(r"web01\s+running\s+\d+ TiB\s+\d+ TiB", shown)
     assert "───" in shown
 
 
 def test_bytes_on_a_terminal_are_exact(node: str) -> None:
-    code, shown = on_terminal("-c", node, "accountant", "web01", "--columns", "net-sent", "--bytes", seconds=30)
+    code, shown = on_terminal("-c", node, "accountant", "web01", "--columns", "net-sent", "--bytes")
     assert code == 0
     assert re.search(r"web01\s+running\s+\d{14}", shown)
 
 
 def test_a_live_table_ends_by_ctrl_c_and_gives_the_cursor_back(node: str) -> None:
+    row = r"web01\s+running\s+\d+ TiB\s+[2-7]\d KiB"
     code, shown = on_terminal(
-        "-c", node, "accountant", "web01", "--columns", "net-sent", "--watch", "0.5", seconds=3
+        "-c", node, "accountant", "web01", "--columns", "net-sent", "--watch", "0.5", until=row
     )
     assert code == 0
-    assert re.search(r"web01\s+running\s+\d+ TiB\s+[2-7]\d KiB", shown)
+    assert re.search(row, shown)
     assert shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l") >= 0
     assert "Traceback" not in shown
 
@@ -577,9 +579,11 @@ STEERING = "evil&#x9b;31m"  # XML has no ESC; U+009B is the same as ESC [
 def test_a_name_cannot_steer_the_terminal(tmp_path: Path, form: tuple[str, ...]) -> None:
     node = write_node(tmp_path / "evil.xml", machine(STEERING, 1, devices=UNCOUNTED))
     columns = ("--columns", "net-sent") if form[0] == "accountant" else ()
-    _, shown = on_terminal("-c", node, *form, *columns, seconds=3, width=200)
+    name = r"evil\\(x|u00)9b31m"
+    until = name if "--watch" in form else None
+    _, shown = on_terminal("-c", node, *form, *columns, until=until, width=200)
     assert "\x9b" not in shown
-    assert re.search(r"evil\\(x|u00)9b31m", shown)
+    assert re.search(name, shown)
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("accountant", "-h"), ("api", "-h"), ("doctor", "-h")])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness.waiting import wait_until
 from vpcshim.cli import collect
 from vpcshim.cli.collect import Host
 from vpcshim.com.errors import ComError
@@ -27,7 +28,7 @@ def options(vpcshim_node: NodeBuilder) -> ConnectionOptions:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collect, "_GRACE", -0.7)
+    monkeypatch.setattr(collect, "_GRACE", 1.0)
 
 
 @pytest.fixture
@@ -49,15 +50,15 @@ def test_a_server_that_hangs_costs_its_own_rows_and_is_noticed_when_it_is_back(
 
     def sweep(application: Any, columns: Any, names: Any) -> Any:
         if not names:
-            assert gate.wait(20)
+            assert gate.wait(60)
         return model_sweep(application, columns, names)
 
     monkeypatch.setattr(collect, "sweep", sweep)
     threads = threading.active_count()
-    for _ in range(5):
+    for _ in range(3):
         began = time.monotonic()
         report, other = collect.read([hanging, healthy])
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         assert report.failure is not None
         assert report.failure.code is HRESULT.DISP_E_EXCEPTION
         assert "no answer" in report.failure.description
@@ -65,9 +66,7 @@ def test_a_server_that_hangs_costs_its_own_rows_and_is_noticed_when_it_is_back(
         assert other.unknown == ["nobody"]
     assert threading.active_count() <= threads + 6, "rounds do not pile up threads"
     gate.set()
-    deadline = time.monotonic() + 5
-    while read(hanging).failure is not None:
-        assert time.monotonic() < deadline
+    wait_until(lambda: read(hanging).failure is None, 5, "it is back")
 
 
 def test_a_server_that_refuses_is_reported_with_its_code(

@@ -14,6 +14,7 @@ from tests.testdriver.support import PRODUCTS, VPC, VS, machine
 from vpcshim import HRESULT, ComError, constants
 from vpcshim.com.member import Product
 from vpcshim.hypervisor.guestagent import CHANNEL
+from vpcshim.model import task as tasks
 from vpcshim.model.devices import guest_os, keyboard
 from vpcshim.testing import Machine, Node, NodeBuilder
 from vpcshim.testing.machines import Nic
@@ -264,7 +265,8 @@ def test_the_screen_of_the_test_driver(node: Node) -> None:
 
 
 def test_a_shutdown_that_the_guest_does_not_follow(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_os, "_PATIENCE", 0.5)
+    monkeypatch.setattr(tasks, "_MOMENT", 0.2)
+    monkeypatch.setattr(guest_os, "_PATIENCE", 1.5)
     monkeypatch.setattr(libvirt.virDomain, "shutdownFlags", lambda *_: 0)
     task = machine(node, "web", VPC).GuestOS.Shutdown(False)
     task.WaitForCompletion(10_000)

@@ -25,6 +25,7 @@ from vpcshim.hypervisor.disks import Devices
 from vpcshim.hypervisor.qemuimg import Job
 from vpcshim.migrate import vhd
 from vpcshim.model import images
+from vpcshim.model import task as tasks
 from vpcshim.testing import NodeBuilder
 
 IDE, SCSI, OTHER = (
@@ -493,11 +494,13 @@ def test_another_parent(storage: Storage) -> None:
     assert disk.Parent.File == r"C:\moved.vhd"
 
 
-def test_a_cancelled_task_leaves_nothing(storage: Storage) -> None:
+def test_a_cancelled_task_leaves_nothing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_MOMENT", 0.2)
     began = threading.Event()
 
     def produce(beside: Path, job: Job) -> None:
         beside.write_bytes(b"half")
+        job.reached(40.0)
         began.set()
         while not job.cancelled:
             job.reached(40.0)

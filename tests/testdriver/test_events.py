@@ -270,20 +270,22 @@ def test_a_machine_that_is_gone_and_a_server_that_is_none(node: Node, tmp_path: 
 
 def test_a_process_ends_with_a_handler_connected(node: Node) -> None:
     code = f"""if True:
-        import libvirt, time, vpcshim
+        import libvirt, threading, time, vpcshim
+        told = threading.Event()
         libvirt.registerErrorHandler(lambda *_: None, None)
         class Blocks:
             def OnStateChange(self, state):
                 print("told", state, flush=True)
+                told.set()
                 time.sleep(60)
         app = vpcshim.CreateObject("VirtualServer.Application", {node.uri!r})
         vm = app.FindVirtualMachine("db")
         kept = vpcshim.WithEvents(vm, Blocks)
         vm.Pause()
         vm.Resume()
-        time.sleep(0.5)
+        told.wait(30)
     """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "told 6\n", "")
 
 

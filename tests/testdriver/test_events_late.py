@@ -16,6 +16,7 @@ from tests.harness.states import OFF, ON, PAUSED, RESTORING, RUNNING, SAVED, SAV
 from tests.harness.waiting import wait_until
 from tests.testdriver.support import VS, application, find
 from vpcshim.hypervisor import events
+from vpcshim.model import task as tasks
 from vpcshim.model.task import begin
 from vpcshim.model.work import Work
 from vpcshim.testing import Machine, Node, NodeBuilder
@@ -101,13 +102,14 @@ def test_what_was_before_somebody_listened_is_not_told(node: Node) -> None:
     expect(first, PAUSED, RUNNING, PAUSED)
 
 
-def test_a_task_that_fails_after_others_did_something(node: Node) -> None:
+def test_a_task_that_fails_after_others_did_something(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_MOMENT", 0.2)
     vm = find(application(node, VS), "db")
     heard = vpcshim.WithEvents(vm, Heard)
     gate = threading.Event()
 
     def fails(_work: Work) -> None:
-        gate.wait(10)
+        gate.wait(60)
         raise RuntimeError("no room")
 
     task = begin(vm, Work("Saving", fails, uuid=vm._uuid, state=SAVING))

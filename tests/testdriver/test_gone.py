@@ -73,8 +73,8 @@ def test_threads_share_an_application(vpcshim_node: NodeBuilder, product: Produc
 
     def disturb() -> None:
         for _ in range(15):
-            restless.TurnOff()
-            restless.Startup()
+            restless.TurnOff().WaitForCompletion(-1)
+            restless.Startup().WaitForCompletion(-1)
 
     with ThreadPoolExecutor(12) as pool:
         readers = [pool.submit(read, number) for number in range(24)]

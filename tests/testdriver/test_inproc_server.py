@@ -125,7 +125,7 @@ Serve = Callable[[socket.socket], object]
 def listening(serve: Serve) -> Iterator[int]:
     """A port whose first connection is served in a thread, which has ended at the end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(60)
+        listener.settimeout(300)  # Wine may take its time
 
         def accept() -> None:
             with listener.accept()[0] as client:
@@ -134,7 +134,7 @@ def listening(serve: Serve) -> Iterator[int]:
         server = threading.Thread(target=accept, daemon=True)
         server.start()
         yield listener.getsockname()[1]
-        server.join(20)
+        server.join(60)
     assert not server.is_alive()
 
 

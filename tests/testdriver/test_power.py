@@ -14,6 +14,7 @@ from tests.testdriver.support import PRODUCTS, VS, application, code_of, machine
 from vpcshim import HRESULT, VT, ComError
 from vpcshim.com.member import Product
 from vpcshim.constants import VMTaskResult, VMVMState
+from vpcshim.model import task as tasks
 from vpcshim.model.application import VirtualPC
 from vpcshim.model.virtual_machine import VirtualMachine
 from vpcshim.testing import Machine, Node, NodeBuilder
@@ -204,13 +205,14 @@ Hold = Callable[[str], AbstractContextManager[None]]
 @pytest.fixture
 def hold(monkeypatch: pytest.MonkeyPatch) -> Hold:
     """Holds up a call of libvirt's until the block ends."""
+    monkeypatch.setattr(tasks, "_MOMENT", 0.2)
 
     @contextmanager
     def held(name: str) -> Iterator[None]:
         real, go = getattr(libvirt.virDomain, name), threading.Event()
 
         def waits(domain: libvirt.virDomain, *args: Any) -> Any:
-            assert go.wait(20)
+            assert go.wait(60)
             return real(domain, *args)
 
         monkeypatch.setattr(libvirt.virDomain, name, waits)

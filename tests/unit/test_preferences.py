@@ -25,7 +25,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @given(st.text(max_size=20), st.text(max_size=20) | st.booleans() | st.integers() | st.binary(max_size=20))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=30,
+    deadline=None,
+)
 def test_a_value_comes_back_as_what_it_was(key: str, value: Value) -> None:
     key, text = key.encode("utf-8", "replace").decode(), value
     if isinstance(text, str):

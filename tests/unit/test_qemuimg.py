@@ -175,8 +175,8 @@ def test_one_that_stalls_is_ended(fake: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_one_that_goes_on_is_not_ended(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qemuimg, "_STALLED", 0.6)
-    script(fake, r"for i in 1 2 3 4 5; do sleep 0.2; printf '    (%s.00/100%%)\r' $i; done")
+    monkeypatch.setattr(qemuimg, "_STALLED", 2.0)
+    script(fake, r"for i in 1 2 3 4 5; do sleep 0.5; printf '    (%s.00/100%%)\r' $i; done")
     job = Job()
     qemuimg.commit(Path("/image"), job=job)
     assert job.percent == 5

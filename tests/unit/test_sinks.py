@@ -198,8 +198,8 @@ def test_one_that_nobody_holds_is_disconnected_and_its_thread_ends() -> None:
     point.fire("OnSwitch", 1)
     wait_until(lambda: states == [1], 5)
     del handler
-    gc.collect()
-    assert gone() is None
+    # Its thread may be about to come back from the call.
+    wait_until(lambda: gc.collect() is not None and gone() is None, 5)
     assert not point.subscriptions
     thread.join(5)
     assert not thread.is_alive()
@@ -211,7 +211,7 @@ def test_one_that_cannot_be_connected_leaves_nothing_behind() -> None:
     with pytest.raises(type(refusal)):
         connect(Heard, Point(refusal))
     gc.collect()
-    wait_until(lambda: threading.active_count() == before, 5)
+    wait_until(lambda: threading.active_count() <= before, 5)  # one of an earlier test may have ended since
 
 
 def test_a_handler_is_a_class() -> None:
@@ -316,7 +316,7 @@ def test_a_process_with_a_blocked_handler_ends() -> None:
         for number in range(100): point.fire("OnSwitch", number)
         print("over")
     """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "over\n", "")
 
 

@@ -122,13 +122,15 @@ def test_without_a_thread_it_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> N
     assert told == []
 
 
-def test_a_refusal_is_heard_of_although_the_beginning_takes_long() -> None:
+def test_a_refusal_is_heard_of_although_the_beginning_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_module, "_TO_BEGIN", PATIENCE)
+
     def refuse(_work: Work) -> None:
         raise ValueError("no")
 
     works = Works()
-    works.watch(lambda _work, over: None if over else time.sleep(0.3))
-    refusal = begin(works, Work("x", refuse)).refusal(0.2)
+    works.watch(lambda _work, over: None if over else time.sleep(1.5))
+    refusal = begin(works, Work("x", refuse)).refusal(1)
     assert refusal is not None
     assert refusal.description == "no"
 
