@@ -21,6 +21,7 @@ from tests.harness.handlers import Heard
 from tests.harness.waiting import wait_until
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import census
+from vpcshim.hypervisor.errors import HypervisorError
 from vpcshim.hypervisor.events import Events
 from vpcshim.model.application import VirtualServer
 from vpcshim.model.events import hub as hubs
@@ -118,6 +119,27 @@ def test_lost_again_before_all_was_asked_for(
     assert heard.all == [PAUSED, "lost", RUNNING]
     assert len(asked) >= 2
     assert set(asked) == {float("inf")}, "nothing is vouched for before all is known"
+
+
+def test_what_cannot_be_asked_after_a_gap_is_asked_later(
+    testdriver_daemon: TestDriverDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vm = connect(testdriver_daemon).FindVirtualMachine("test")
+    heard = vpcshim.WithEvents(vm, HeardOrConfigured)
+    answers: list[Any] = [HypervisorError("it is busy"), {"some/key": "changed meanwhile"}]
+
+    def busy_once(_domain: libvirt.virDomain) -> Any:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, HypervisorError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(census, "values", busy_once)
+    monkeypatch.setattr(hubs, "_LATEST", 0.5)
+    testdriver_daemon.kill()
+    testdriver_daemon.start()
+    wait_until(lambda: len(heard.all) >= 2, 20, str(heard.all))
+    assert heard.all == ["lost", ("some/key", "changed meanwhile")]
 
 
 def test_a_daemon_that_is_frozen_is_told_as_well(testdriver_daemon: TestDriverDaemon) -> None:

@@ -57,6 +57,14 @@ def test_a_name_is_found_in_any_case(tmp_path: Path) -> None:
     assert refusal("C:\\VMs\\..\\..\\etc", tmp_path).code is HRESULT.E_BAD_PATHNAME
 
 
+def test_a_name_of_the_host_may_hold_a_backslash(tmp_path: Path) -> None:
+    disk = tmp_path / "Basic\\x20data"  # as udev names a partition
+    disk.touch()
+    drives = DriveMap({"C:": tmp_path})
+    assert drives.to_host(str(disk)) == disk
+    assert drives.to_host(drives.to_script(disk)) == disk
+
+
 def test_a_script_goes_on_from_a_path_of_the_host(tmp_path: Path) -> None:
     (tmp_path / "VMs").mkdir()
     drives = DriveMap({})

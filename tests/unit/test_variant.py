@@ -241,6 +241,7 @@ OBJECT = Sample()
         (VT.BSTR, Decimal("1.10"), "1.1"),
         (VT.BSTR, Decimal("5.5000"), "5.5"),  # as VT_CY comes
         (VT.BSTR, Decimal(100), "100"),
+        (VT.BSTR, Decimal("-0.0"), "0"),
         (VT.BSTR, Decimal("1E+3"), "1000"),
         (VT.BSTR, 5.0, "5"),
         (VT.BSTR, -0.0, "0"),
@@ -249,6 +250,7 @@ OBJECT = Sample()
         (VT.BSTR, datetime(2005, 9, 1), "9/1/2005"),
         (VT.BSTR, datetime(2005, 9, 1, 14, 5, 6), "9/1/2005 2:05:06 PM"),
         (VT.BSTR, datetime(1899, 12, 30, 0, 5), "12:05:00 AM"),
+        (VT.BSTR, datetime(2005, 9, 1, 12, 0, 0, 700_000), "9/1/2005 12:00:01 PM"),
         (VT.BSTR, True, "True"),
         (VT.BOOL, True, True),
         (VT.BOOL, 0, False),
@@ -303,6 +305,8 @@ OVERFLOW = HRESULT.DISP_E_OVERFLOW
         (VT.BSTR, None, MISMATCH),
         (VT.BSTR, b"x", MISMATCH),
         (VT.BSTR, HUGE, MISMATCH),
+        (VT.BSTR, Decimal("NaN"), OVERFLOW),
+        (VT.BSTR, Decimal("1E+999999999"), OVERFLOW),  # quickly: never written out
         (VT.BOOL, "yes", MISMATCH),
         (VT.DECIMAL, "8E+28", OVERFLOW),
         (VT.DECIMAL, 1e29, OVERFLOW),

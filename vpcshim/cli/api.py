@@ -146,7 +146,7 @@ def _print_table(listed: dict[str, dict[str, dict[str, Any]]]) -> None:
 
 
 def _show(console: Console, title: str, members: dict[str, dict[str, Any]]) -> None:
-    """One interface, in 80 columns: a parameter a line under its member's name, the reasons below the table."""
+    """One interface, in 80 columns: parameters under the member's name; below it, what is unavailable and why."""
     from rich.box import SIMPLE_HEAD
     from rich.padding import Padding
     from rich.table import Table
@@ -155,12 +155,12 @@ def _show(console: Console, title: str, members: dict[str, dict[str, Any]]) -> N
     table = Table(
         title=Text(title, "bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
-    for heading in ("member", "kind", "access", "VARTYPE", "DISPID", "status"):
+    for heading in ("member", "kind", "access", "VARTYPE", "DISPID"):
         table.add_column(heading, overflow="fold")
     for name, member in members.items():
         style = "" if member["reason"] is None else "yellow"
         called = "\n".join([name, *(f"  {text}" for text in _parameters(member))])
-        told = (member["kind"], member["access"] or "-", member["vartype"], member["dispid"], member["status"])
+        told = (member["kind"], member["access"] or "-", member["vartype"], member["dispid"])
         table.add_row(*(Text(text, style) for text in (called, *told)))
     console.print(table)
     reasons: dict[str, list[str]] = {}
@@ -168,7 +168,9 @@ def _show(console: Console, title: str, members: dict[str, dict[str, Any]]) -> N
         if member["reason"] is not None:
             reasons.setdefault(member["reason"], []).append(name)
     for reason, names in reasons.items():
-        console.print(Padding(Text.assemble((", ".join(names), "yellow"), f": {reason}"), (0, 0, 1, 2)))
+        console.print(
+            Padding(Text.assemble((", ".join(names), "yellow"), f" (unavailable): {reason}"), (0, 0, 1, 2))
+        )
 
 
 def _parameters(member: dict[str, Any]) -> list[str]:

@@ -43,11 +43,12 @@ class _Target:
 
 @dataclass
 class _Running:
-    """What was begun with a machine; `shown` is its line of the progress display."""
+    """What was begun with a machine; `shown` is its line of the progress display, `told` whether it was told of."""
 
     target: _Target
     task: Task
     shown: TaskID | None = None
+    told: bool = False
 
     @property
     def percent(self) -> int:
@@ -82,6 +83,9 @@ def operate(settings: Settings, verb: Verb, names: Sequence[str], *, wait: bool,
             return max(code, _hand_over(verb, running))
         return max(code, _wait(verb, running, limit))
     except KeyboardInterrupt:
+        for one in running:
+            if one.task.IsComplete and not one.told:
+                _ended(verb, one)
         for target in targets:
             # Asked of the server and not of `running`: the call that begins a task may have been interrupted.
             work = target.machine._server.works.of(target.machine._uuid)
@@ -166,6 +170,7 @@ def _wait(verb: Verb, running: Sequence[_Running], limit: float | None) -> int:
 
 
 def _ended(verb: Verb, one: _Running) -> int:
+    one.told = True
     if one.task.Error == OK:
         _say(verb, one.target)
         return OK

@@ -11,7 +11,7 @@ import math
 import re
 import reprlib
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import IntFlag
 from typing import Any
@@ -291,7 +291,8 @@ def _to_text(_vt: VT, value: Any) -> str:
         return f"{value + 0.0:.15G}"  # VarBstrFromR8: no more digits than a double surely has, and 5 for 5.0
     if isinstance(value, Decimal):
         # VarBstrFromDec, VarBstrFromCy: neither an exponent nor zeros at the end
-        return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
+        text = f"{check(VT.DECIMAL, value):f}"
+        return (text.rstrip("0").rstrip(".") if "." in text else text) if value else "0"
     if isinstance(value, datetime):
         return _moment(value)
     if isinstance(value, int):
@@ -301,11 +302,13 @@ def _to_text(_vt: VT, value: Any) -> str:
 
 def _moment(value: datetime) -> str:
     """VarBstrFromDate in English (United States), the language of every script's host here."""
+    is_day = value.time() == _MIDNIGHT
+    value += timedelta(milliseconds=500)  # to the nearest second
     clock = f"{value.hour % 12 or 12}:{value:%M:%S} {'AM' if value.hour < 12 else 'PM'}"
     if value.date() == _NO_DAY:
         return clock
     day = f"{value.month}/{value.day}/{value.year}"
-    return day if value.time() == _MIDNIGHT else f"{day} {clock}"
+    return day if is_day else f"{day} {clock}"
 
 
 def _to_bool(_vt: VT, value: Any) -> bool:

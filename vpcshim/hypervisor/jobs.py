@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _WHOLE = 100
 # How long another one's call to a guest's monitor may take until it is taken to hang (seconds).
-_PATIENCE, _AGAIN = 1.0, 0.02
+PATIENCE, _AGAIN = 1.0, 0.02
 # A save is a job in the background, of which questions are answered.
 _ANSWERING = (libvirt.VIR_DOMAIN_CONTROL_OK, libvirt.VIR_DOMAIN_CONTROL_JOB)
 
@@ -57,14 +57,18 @@ def saved_percent(domain: libvirt.virDomain) -> int | None:
     return max(0, min(_WHOLE, _WHOLE * (total - remaining) // total))
 
 
-def is_being_saved(domain: libvirt.virDomain) -> bool | None:
+def is_being_saved(domain: libvirt.virDomain, patience: float = PATIENCE) -> bool | None:
     """Whether somebody is saving a running domain now; None where that is not known, as of one that hangs.
+
+    Args:
+        domain: The domain.
+        patience: How long another one's call to its monitor may take until it is taken to hang (seconds).
 
     Raises:
         libvirt.libvirtError: libvirt refused.
     """
     try:
-        if not _answers(domain):
+        if not _answers(domain, patience):
             return None
         stats: dict[str, int] = domain.jobStats()
     except libvirt.libvirtError as error:
@@ -74,9 +78,9 @@ def is_being_saved(domain: libvirt.virDomain) -> bool | None:
     return _saves(stats)
 
 
-def _answers(domain: libvirt.virDomain) -> bool:
+def _answers(domain: libvirt.virDomain, patience: float) -> bool:
     """Whether a question about its job is answered at once; one behind a hung monitor waits for half a minute."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while domain.controlInfo()[0] not in _ANSWERING:
         if time.monotonic() > deadline:
             return False

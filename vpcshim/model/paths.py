@@ -109,7 +109,7 @@ class DriveMap:
         """The path as a script is given it: of the mapped drive that covers it most closely, else the host's."""
         host = PurePosixPath(os.path.normpath(path))
         covering = [(letter, folder) for letter, folder in self._folders.items() if host.is_relative_to(folder)]
-        if not covering:
+        if not covering or "\\" in str(host):  # written as a script's, it would be another
             return str(host)
         letter, folder = max(covering, key=lambda pair: len(pair[1].parts))
         return f"{letter}:\\" + "\\".join(host.relative_to(folder).parts)
@@ -165,9 +165,15 @@ def _check_names(path: str, names: Iterable[str]) -> None:
 
 
 def _of_host(path: str) -> Path:
-    r"""The host's path for one that begins as such; from its first `\` on it is as scripts write them."""
+    r"""The host's path for one that begins as such; from its first `\` on it is as scripts write them.
+
+    But for one that is there: names of the host may hold a `\`, as those that udev gives to disks do.
+    """
+    _check_names(path, path.replace("\\", "/").split("/"))
+    exact = os.path.normpath(path)
+    if "\\" not in path or os.path.lexists(exact):
+        return Path(exact)
     start, *added = path.split("\\")
-    _check_names(path, (name for part in (start, *added) for name in part.split("/")))
     folder = Path(os.path.normpath(start))
     return _below(folder, [name for part in added for name in part.split("/") if name not in ("", ".")], path)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ from vpcshim.com.errors import com_error
 from vpcshim.com.member import S_FALSE, Member
 from vpcshim.com.object import Outcome, outcome_of
 from vpcshim.constants import VMVMState
+from vpcshim.hypervisor import jobs
 from vpcshim.hypervisor.counters import DeviceRead, Reading
-from vpcshim.hypervisor.errors import HypervisorError, Unreadable
+from vpcshim.hypervisor.errors import DomainGone, HypervisorError, Unreadable
 from vpcshim.hypervisor.sweep import DomainFacts
 from vpcshim.model.accountant import Accountant, total_of
 from vpcshim.model.application import Application
@@ -186,8 +188,9 @@ def _sweep(application: Application, columns: Sequence[str], names: Sequence[str
             server.cpu.prepare((one.uuid, one.id) for one in facts if one.id is not None and _is_on(one))
         except HypervisorError as error:
             logger.info("no CPU samples in advance: %s", error)  # each machine's own reading says what is wrong
+    hangs_at = time.monotonic() + jobs.PATIENCE  # for all of them: hung machines may be many
     with _collector_paused():
-        return Sweep([_account(application, one, columns, readings, at) for one in facts], unknown)
+        return Sweep([_account(application, one, columns, readings, at, hangs_at) for one in facts], unknown)
 
 
 def _account(
@@ -196,6 +199,7 @@ def _account(
     columns: Sequence[str],
     readings: dict[str, _Readings],
     at: float,
+    hangs_at: float,
 ) -> Account:
     on = _is_on(facts)
     values = {}
@@ -206,17 +210,20 @@ def _account(
         else:
             work = partial(_OWN[column] if on else _off, facts=facts)
         values[column] = outcome_of(application, _member(column), work)
-    state = outcome_of(application, _STATE, partial(_state, facts=facts))
+    state = outcome_of(application, _STATE, partial(_state, facts=facts, hangs_at=hangs_at))
     reading = facts.nics if isinstance(facts.nics, Reading) else None
     return Account(facts.name, facts.uuid, state, values, at, facts.id if on else None, reading)
 
 
-def _state(application: Application, facts: DomainFacts) -> VMVMState:
+def _state(application: Application, facts: DomainFacts, hangs_at: float) -> VMVMState:
     told = vm_state(facts.state, facts.saved, facts.reason)
     if not needs_job(facts.state, told):
         return told
-    with application._server.connection.domain(facts.uuid) as domain:  # bulk statistics tell nothing of jobs
-        return state_by_job(domain, told)
+    try:
+        with application._server.connection.domain(facts.uuid) as domain:  # bulk statistics tell nothing of jobs
+            return state_by_job(domain, told, max(0.0, hangs_at - time.monotonic()))
+    except DomainGone:
+        return told  # as it was when all were looked at
 
 
 def _is_on(facts: DomainFacts) -> bool:

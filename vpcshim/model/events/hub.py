@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import libvirt
@@ -92,6 +93,9 @@ class Hub:
         # Since when the connection is known to bring events; infinity while it does not. All times are monotonic.
         self._hears_since = math.inf
         self._retry_at = math.inf
+        # Machines of which nothing could be learned when the connection came back, and when to ask them again.
+        self._unread: set[str] = set()
+        self._read_at = math.inf
         self._pause = _SOON
         self._look_at = math.inf
         put, in_order, pid = self._queue.put, server.events.in_order, os.getpid()
@@ -306,10 +310,14 @@ class Hub:
             self._reopen()
         if self._look_at <= now:
             self._look()
+        if self._read_at <= now:
+            self._read_late()
         for tracker in tuple(self._trackers.values()):
             if tracker.due <= now:
                 self._tell(tracker.passes(now))
-        return min((self._retry_at, self._look_at, *(tracker.due for tracker in self._trackers.values())))
+        return min(
+            (self._retry_at, self._look_at, self._read_at, *(tracker.due for tracker in self._trackers.values()))
+        )
 
     def _look(self) -> None:
         """Look into the drives of which libvirt sends no events."""
@@ -365,9 +373,10 @@ class Hub:
                 return  # another thread is about to ask for them: then `Link.OPENED` comes
             at = time.monotonic()
             found = self._census()
-            learned = [(one, *self._learned(one)) for one in self._trackers.values() if one.uuid in found]
+            learned = self._learned(self._trackers.keys() & found.keys())
         except HypervisorError as error:
-            logger.debug("still no events: %s", error)
+            gone = isinstance(error, ConnectionFailed | ConnectionLost)
+            logger.log(logging.DEBUG if gone else logging.WARNING, "still no events: %s", error)
             self._retry_at = time.monotonic() + self._pause
             return
         self._hears_since = at
@@ -384,26 +393,53 @@ class Hub:
                 tracker = Tracker(uuid, domain.name, VMVMState.vmVMState_TurnedOff, at)
                 self._trackers[uuid] = tracker
                 self._tell(tracker.is_now(_state(domain)))
-        for tracker, values, media in learned:
-            if values is not None:
-                self._tell(tracker.has_values(values))
-            if media is not None:
-                self._tell(tracker.looked(media))
+        for tell in learned:
+            tell()
 
-    def _learned(self, tracker: Tracker) -> tuple[Mapping[str, Value] | None, dict[str, Medium] | None]:
-        """What there is now of what is told changes of: values, media. None for what nobody is told of."""
-        if tracker.values is None and tracker.media is None:
-            return None, None
+    def _learned(self, uuids: Iterable[str]) -> list[Callable[[], None]]:
+        """What tells which values and media these machines have now; those that cannot be asked are asked later.
+
+        Raises:
+            ConnectionFailed, ConnectionLost: Nobody can be asked.
+        """
+        learned: list[Callable[[], None]] = []
+        self._unread = set()
+        for uuid in uuids:
+            tracker = self._trackers.get(uuid)
+            if tracker is None or (tracker.values is None and tracker.media is None):
+                continue
+            try:
+                with self._server.connection.domain(uuid) as domain:
+                    if tracker.values is not None:
+                        learned.append(partial(self._tell_values, tracker, census.values(domain)))
+                    if tracker.media is not None:
+                        learned.append(partial(self._tell_media, tracker, census.media(domain)))
+            except (ConnectionFailed, ConnectionLost):
+                raise
+            except DomainGone as error:
+                logger.debug("%s: it is gone: %s", tracker.name, error)
+            except HypervisorError as error:  # what is wrong with one keeps nobody from hearing of the others
+                logger.warning("%s: its values and media cannot be read: %s", tracker.name, error)
+                self._unread.add(uuid)
+        self._read_at = time.monotonic() + _LATEST if self._unread else math.inf
+        return learned
+
+    def _tell_values(self, tracker: Tracker, values: Mapping[str, Value]) -> None:
+        self._tell(tracker.has_values(values))
+
+    def _tell_media(self, tracker: Tracker, media: dict[str, Medium]) -> None:
+        self._tell(tracker.looked(media))
+
+    def _read_late(self) -> None:
+        """Ask those once more of which nothing was to be learned when the connection came back."""
+        self._read_at = math.inf
+        if self._hears_since == math.inf:
+            return  # when it comes back again, all are asked
         try:
-            with self._server.connection.domain(tracker.uuid) as domain:
-                values = None if tracker.values is None else census.values(domain)
-                media = None if tracker.media is None else census.media(domain)
-            return values, media
-        except (ConnectionFailed, ConnectionLost):
-            raise
-        except HypervisorError as error:  # what is wrong with one machine keeps nobody from hearing of the others
-            logger.warning("%s: its configuration values and media cannot be read: %s", tracker.name, error)
-            return None, None
+            for tell in self._learned(tuple(self._unread)):
+                tell()
+        except HypervisorError as error:
+            logger.debug("the connection is gone again: %s", error)
 
     # -- asking libvirt ------------------------------------------------------------------------------------
 

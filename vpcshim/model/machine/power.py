@@ -181,10 +181,6 @@ class Power(Stateful):
                         raise Failure(HRESULT.DISP_E_EXCEPTION, text) from error
                     if jobs.is_disk_full(error):
                         raise Failure(HRESULT.E_DISK_FULL, f"{name} could not be saved: {error}") from error
-                    if classify(error) is HypervisorError and not domain.isActive():
-                        # Of one that is turned off meanwhile libvirt may only say that its monitor hung up.
-                        text = f"{name} is not running any more and could not be saved: {error}"
-                        raise Failure(HRESULT.VM_E_VM_NOT_RUNNING, text) from error
                     raise
 
         return self._begin(

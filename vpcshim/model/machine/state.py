@@ -11,7 +11,7 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import jobs
-from vpcshim.hypervisor.errors import DomainOff, Unsupported, classify
+from vpcshim.hypervisor.errors import DomainOff, HypervisorError, Unsupported, classify
 from vpcshim.model.base import MachineObject
 from vpcshim.model.hresults import image_matters, runs, vm_state, while_at_work
 
@@ -63,8 +63,9 @@ class Stateful(MachineObject):
             try:
                 yield domain, name
             except libvirt.libvirtError as error:
-                if classify(error) is DomainOff and not domain.isActive():
-                    raise self._not_running(domain, name, what, otherwise) from error  # it stopped in between
+                # It stopped in between: libvirt may only say then that its monitor has hung up.
+                if classify(error) in (DomainOff, HypervisorError) and not domain.isActive():
+                    raise self._not_running(domain, name, what, otherwise) from error
                 raise
 
     def _not_running(
@@ -160,13 +161,18 @@ def needs_job(state: int, told: VMVMState) -> bool:
     return state == libvirt.VIR_DOMAIN_PAUSED and told in _SAVING_OR_NOT
 
 
-def state_by_job(domain: libvirt.virDomain, told: VMVMState) -> VMVMState:
+def state_by_job(domain: libvirt.virDomain, told: VMVMState, patience: float = jobs.PATIENCE) -> VMVMState:
     """The state of a machine that `needs_job`; as told where its job cannot be known, as that of one that hangs.
+
+    Args:
+        domain: The machine.
+        told: What `vm_state` makes of its state.
+        patience: How long another one's call to it may take until it is taken to hang (seconds).
 
     Raises:
         libvirt.libvirtError: libvirt refused.
     """
-    saving = jobs.is_being_saved(domain)
+    saving = jobs.is_being_saved(domain, patience)
     if saving is None:
         return told
     return VMVMState.vmVMState_Saving if saving else VMVMState.vmVMState_Paused
