@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -169,8 +170,8 @@ def test_one_that_takes_too_long_ends_with_all_that_it_started(
 ) -> None:
     left = tmp_path / "pid"
     began = time.monotonic()
-    assert run(f"/bin/sh -c 'sleep 60 & echo $! > {left}; wait'", {}, longest=0.5) is None
-    assert time.monotonic() - began < 10
+    assert run(f"/bin/sh -c 'sleep 60 & echo $! > {left}; wait'", {}, longest=3) is None
+    assert time.monotonic() - began < 30
     assert "took longer" in caplog.text
     pid = int(left.read_text())
     wait_until(lambda: not _lives(pid), 5)
@@ -200,14 +201,16 @@ def test_one_that_leaves_the_group_and_holds_its_output_leaves_nothing_with_us(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     left = tmp_path / "pid"
+    gc.collect()  # what earlier tests left may go meanwhile: there may be fewer
     threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
     with caplog.at_level(logging.INFO):
         began = time.monotonic()
         assert run(f"/bin/sh -c 'setsid sleep 60 & echo $! > {left}; echo said; sleep 0.2'", {}) == 0
     try:
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         assert "said" in caplog.text
-        assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == (threads, files)
+        assert threading.active_count() <= threads
+        assert len(os.listdir("/proc/self/fd")) <= files
     finally:
         os.kill(int(left.read_text()), signal.SIGKILL)
 
@@ -229,14 +232,20 @@ def test_one_that_waits_for_its_turn_is_not_started_after_the_end(
 ) -> None:
     monkeypatch.setattr(runner, "_AT_A_TIME", 1)
     desk.application.VMScriptsEnabled = True
-    first, second = tmp_path / "first", tmp_path / "second"
-    desk.web.AttachScriptToEvent(LAUNCHED, f"/bin/sh -c 'echo > {first}; sleep 1'")
+    first, second, last = (tmp_path / name for name in ("first", "second", "last"))
+    desk.web.AttachScriptToEvent(LAUNCHED, f"/bin/sh -c 'echo > {first}; until [ -e {last} ]; do sleep 0.05; done'")
     desk.web.AttachScriptToEvent(TURNED_OFF, f"/bin/sh -c 'sleep 0.2; echo > {second}'")
+
+    def let_go(scripts: ScriptRunner) -> None:
+        wait_until(lambda: scripts._subscription.closed, 10, "nothing more is to be started")
+        last.touch()
+
     with ScriptRunner(desk.application) as scripts:
         desk.web.Startup().WaitForCompletion(-1)
         wait_until(first.exists, 5)
         desk.web.TurnOff().WaitForCompletion(-1)
         time.sleep(0.3)
+        threading.Thread(target=let_go, args=(scripts,)).start()
     assert not any(thread.is_alive() for thread in scripts._threads)
     time.sleep(0.7)
     assert not second.exists()

@@ -117,7 +117,7 @@ def test_what_is_no_text(tmp_path: Path, data: bytes, why: str) -> None:
 
 
 def test_what_the_engine_would_break_on_is_told() -> None:
-    report = check("x = 1\na(1)(2) = 3\n", "vbscript")
+    report = check("a = Array(1)\na(1)(2) = 3\n", "vbscript")
     assert report.refused is not None
     assert report.refused.startswith("(2, 1): Wine's engine has no index behind a(...)")
     assert not report.served

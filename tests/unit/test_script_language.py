@@ -87,12 +87,21 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
         ("For i = a To b.To Step c ' d", "For i = (a) + 0 To (b.To) + 0 Step (c) + 0 ' d"),
         ('If x Then For i = 1 To "3": y: Next', 'If x Then For i = 1 To ("3") + 0: y: Next'),
         ("For i = 0 _\n To n _\n Step 2", "For i = 0 _\n To (n) + 0 _\n Step 2"),
+        (
+            "For i = f(1)(2) To d.Keys()(1)",
+            f"For i = ({HOLDER}.vpcshim_At(f(1), 2)) + 0 To ({HOLDER}.vpcshim_At(d.Keys(), 1)) + 0",
+        ),
         ("[x] = o.[y]", "x = o.y"),
         ("End Function\nJoin a", f"End Function\n{HOLDER}.Join a"),
         ("[a b] = [If]", "vpcshim_name_006100200062 = vpcshim_name_00690066"),
         ("o.S (a) / b", "o.S  vpcshim_value(a) / b"),
         ("If a Then S (a) & b Else S (b), 1", "If a Then S  vpcshim_value(a) & b Else S (b), 1"),
         ("x = d.Keys()(0)", f"x = {HOLDER}.vpcshim_At(d.Keys(), 0)"),
+        ('d("a")("b") = 3', f'{HOLDER}.vpcshim_At(d("a"), "b") = 3'),
+        ("If x Then Set o.Item(1)(2) = x", f"If x Then Set {HOLDER}.vpcshim_At(o.Item(1), 2) = x"),
+        ("f(1)(2)(3) = 4", f"{HOLDER}.vpcshim_At({HOLDER}.vpcshim_At(f(1), 2), 3) = 4"),
+        ("f(1)(2).Name = 3", f"{HOLDER}.vpcshim_At(f(1), 2).Name = 3"),
+        ("Dim a(1)\na(1)(2).Startup", f"Dim a(1)\n{HOLDER}.vpcshim_At(a(1), 2).Startup"),
         ("x = f(1)(2)(3)", f"x = {HOLDER}.vpcshim_At({HOLDER}.vpcshim_At(f(1), 2), 3)"),
         ("x = Join(f(1)(2))", f"x = {HOLDER}.Join({HOLDER}.vpcshim_At(f(1), 2))"),
         (
@@ -110,6 +119,52 @@ def test_what_the_engine_lacks_is_put_in(text: str, wanted: str) -> None:
     assert vbscript(text).text == wanted
 
 
+RESUMED = "On Error Resume Next\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("For i = 1 To 10 Step -2", "For i = 1 To 10 Step -2"),
+        (
+            "For i = 0 To UBound(x) ' c",
+            "vpcshim_loop1 = Array(0, 0, 1): vpcshim_loop1 = Array( 0 , (UBound(x)) + 0, 1, i): "
+            "For i = vpcshim_loop1(0) To vpcshim_loop1(1) Step vpcshim_loop1(2) ' c",
+        ),
+        (
+            "For [i] = f(1)(2) To 3",
+            "vpcshim_loop1 = Array(0, 0, 1): "
+            f"vpcshim_loop1 = Array( ({HOLDER}.vpcshim_At(f(1), 2)) + 0 , 3, 1, i): "
+            "For i = vpcshim_loop1(0) To vpcshim_loop1(1) Step vpcshim_loop1(2)",
+        ),
+        (
+            "If x Then For i = 1 _\n To n _\n Step CInt(y): z: Next",
+            "If x Then vpcshim_loop1 = Array(0, 0, 1): "
+            "vpcshim_loop1 = Array( 1 _\n , (n) + 0 _\n , (CInt(y)) + 0, i): "
+            "For i = vpcshim_loop1(0) To vpcshim_loop1(1) Step vpcshim_loop1(2): z: Next",
+        ),
+    ],
+)
+def test_a_loop_that_may_fail_and_be_resumed_has_its_numbers_before(text: str, wanted: str) -> None:
+    prepared = vbscript(RESUMED + text)
+    assert prepared.text == RESUMED + wanted
+    assert prepared.prelude == ("" if wanted == text else "Dim vpcshim_loop1\r\n")
+    again = prepare(VBSCRIPT, RESUMED + text, FUNCTIONS, known=prepared.own)
+    assert (again.text, again.prelude) == (prepared.text, "")
+    assert vbscript(RESUMED + text, strict=True).text == "On Error GoTo 0\n" + vbscript(text).text
+
+
+def test_the_places_of_a_loop_that_has_its_numbers_before() -> None:
+    text = f"{RESUMED}  For i = Begin _\n To EndOf(x) Step 1 ' c"
+    prepared = vbscript(text)
+    lines = prepared.text.split("\n")
+    assert prepared.place(2, lines[1].index("Array(0") + 1) == (2, 3)
+    assert prepared.place(2, lines[1].index("vpcshim_loop1 = Array( ") + 1) == (2, 3)
+    assert prepared.place(2, lines[1].index("Begin") + 1) == (2, 11)
+    assert prepared.place(3, lines[2].index("EndOf") + 1) == (3, 5)
+    assert prepared.place(3, lines[2].index("' c") + 1) == (3, 21)
+
+
 def test_what_redim_alone_declares_is_declared_before() -> None:
     assert vbscript("ReDim a(1)\nReDim Preserve a(2)").prelude == "Dim a: a = Array()\r\n"
 
@@ -123,8 +178,9 @@ def test_under_strict_errors_are_not_resumed() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "why"),
     [
-        ("\na(1)(2) = 3", "(2, 1)", "a(...)"),
-        ("\nSet o.Item(1)(2) = x", "(2, 5)", "o(...)"),
+        ("Dim a(2)\na(1)(2) = 3", "(2, 1)", "a(...)"),
+        ("a = Array(1)\nSet a(1)(2)(3) = x", "(2, 5)", "a(...)"),
+        ("\na(1)(2)", "(2, 1)", "a(...)"),
         ("x = o.[a b]", "(1, 7)", "[a b]"),
         ("x = []", "(1, 5)", "[]"),
         ("Dim a(2)\n Erase a", "(2, 8)", "Erase a"),
@@ -151,6 +207,24 @@ def test_an_object_is_made_by_a_call_in_jscript() -> None:
     )
     before, after = text.split("\n")[1], prepared.text.split("\n")[1]
     assert prepared.place(2, after.index("GetObject") + 1) == (2, before.index("GetObject") + 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('d("b") = 2;', 'd.Item("b") = 2;'),
+        ("d (1, f(2))\n+= 3; d(1)++; d(1) >>>= x", "d .Item(1, f(2))\n+= 3; d.Item(1)++; d.Item(1) >>>= x"),
+        ("a[0](1) = f(1)(2) = (d)(3) = 4", "a[0].Item(1) = f(1).Item(2) = (d).Item(3) = 4"),
+        ("this.d(1) = 2; if (x) d(1) = 2", "this.d.Item(1) = 2; if (x) d.Item(1) = 2"),
+        # Left as they are: what may be a property with arguments, calls, comparisons, conditions, texts.
+        ("o.d(1) = 2; o . d(1) = 2; this.o.d(1) = 2", None),
+        ("d(1); if (d(1) == 2) ++i; while (d(1)) --i; for (;;) i = d(1)\n++j; x = (d(1)) === 3", None),
+        ('if (x) (y) = 3; s = "d(1) = 2"; // d(1) = 2', None),
+        ("/[)]/.test(x); d(1) = 2", None),
+    ],
+)
+def test_an_assignment_to_a_call_of_jscript_is_one_to_a_member(text: str, wanted: str | None) -> None:
+    assert prepare(JSCRIPT, text, FUNCTIONS).text == (wanted or text)
 
 
 @pytest.mark.parametrize(

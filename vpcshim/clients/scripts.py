@@ -136,10 +136,10 @@ def described(error: ScriptError) -> str:
     if error.description:
         shown = number & 0xFFFF if number >> 16 == _VB_ERRORS else f"0x{number:08X}"
         return f"{error.description} ({error.source or 'the script'}, error {shown})"
-    known = _TEXTS.get(number)
-    if known is not None:
-        return f"{known} (0x{number:08X})"
-    guess = "syntax that the engine does not know" if "compilation" in error.source else _GUESS
+    reading = "compilation" in error.source
+    if number in _TEXTS and not reading:
+        return f"{_TEXTS[number]} (0x{number:08X})"
+    guess = "syntax that the engine does not know" if reading else _GUESS
     return f"{describe_code(error.scode)}, for which Wine's script engine gives no reason: {guess}"
 
 
@@ -147,6 +147,9 @@ def described(error: ScriptError) -> str:
 _VB_ERRORS = 0x800A
 # The engine has texts and numbers of its own for these.
 _BY_ENGINE = frozenset(code for code in HRESULT if code.name.startswith("DISP_E_"))
-_TEXTS = {0x8002_0012: "Division by zero"}
+_TEXTS = {
+    0x8000_4001: "a member that Wine has not built",
+    0x8002_0012: "Division by zero",
+}
 _ENDLESS = "procedures that call themselves or each other without end are a likely cause"
-_GUESS = "a variable that is not there (Option Explicit), or something that the engine lacks"
+_GUESS = "a variable that is not there (Option Explicit), a member of Nothing, or something that the engine lacks"

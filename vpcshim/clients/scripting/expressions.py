@@ -1,9 +1,12 @@
 """What Wine 8.0's VBScript gets wrong within statements, and what stands there instead.
 
-- `For i = 1 To "3"` never ends: a loop's numbers have to be numbers, so 0 is added to each.
+- `For i = 1 To "3"` never ends: a loop's numbers have to be numbers, so 0 is added to each. Nor does a loop whose
+  limit or step fails under `On Error Resume Next`: they are put in a variable before, which holds those of a loop
+  that runs once until all are known.
 - `[a name]` is not known: it becomes the name, or one made of it.
 - `S (a) / b` is a syntax error: the brackets become those of a function.
-- `f(a)(i)` loses its index, and `f(a)(i) = x` crashes: the host takes the element, or the script is refused.
+- `f(a)(i)` loses its index, and `f(a)(i) = x` crashes: the host takes the element or assigns to it; where `f` is an
+  array of the script's, of which the host has a copy alone, the script is refused.
 - `Err.Number` is an HRESULT where the engine has no number of its own.
 - `&O17` is a syntax error: the same number is written in hexadecimal digits.
 """
@@ -59,7 +62,7 @@ _KEYWORDS = frozenset(
         *("sub", "then", "to", "true", "until", "wend", "while", "with", "xor"),
     )
 )
-_FOR = re.compile(r"(?<![\w.])for[ \t]+[a-z]\w*(?:\.\w+|\([^()]*\))?\s*=", re.IGNORECASE)
+_FOR = re.compile(r"(?<![\w.])for[ \t]+([a-z]\w*(?:\.\w+|\([^()]*\))?)\s*=", re.IGNORECASE)
 _TO = re.compile(r"(?<![\w.])to\b", re.IGNORECASE)
 _STEP = re.compile(r"(?<![\w.])step\b", re.IGNORECASE)
 _TRIMMED = re.compile(r"(?:\s|(?<!\w)_(?=\s))*(.*?)(?:\s|(?<!\w)_(?=\s))*", re.DOTALL)
@@ -104,8 +107,18 @@ def bracketed_names(bare: str, edits: list[Edit]) -> str:
     return _BRACKETED.sub(taken, bare)
 
 
-def loops(bare: str, edits: list[Edit]) -> None:
-    """Let the begin, the end and the step of each loop be numbers, whatever they were."""
+def loops(bare: str, edits: list[Edit], *, resumed: bool) -> list[str]:
+    """Let the begin, the end and the step of each loop be numbers, whatever they were.
+
+    Args:
+        bare: The text without its strings and comments.
+        edits: Where the changes are added.
+        resumed: Whether the text has an `On Error Resume Next`, under which a loop may not fail either.
+
+    Returns:
+        The variables that are to be declared before the script.
+    """
+    declared: list[str] = []
     for statement in STATEMENT.finditer(bare):
         begin, end = statement.span()
         head = _FOR.search(bare, begin, end)
@@ -114,11 +127,26 @@ def loops(bare: str, edits: list[Edit]) -> None:
             continue
         step = _STEP.search(bare, to.end(), end)
         spans = [(head.end(), to.start()), (to.end(), step.start() if step else end)]
-        for first, last in (*spans, *([(step.end(), end)] if step else ())):
-            # A statement that goes on in the next line does so outside of the brackets.
-            inner = _TRIMMED.fullmatch(bare, first, last)
-            if inner is not None and inner[1] and not _LITERAL.fullmatch(inner[1]):
-                edits.extend(((inner.start(1), inner.start(1), "("), (inner.end(1), inner.end(1), ") + 0")))
+        # A statement that goes on in the next line does so outside of the brackets.
+        inners = [
+            inner.span(1)
+            for span in (*spans, *([(step.end(), end)] if step else ()))
+            if (inner := _TRIMMED.fullmatch(bare, *span)) is not None and inner[1]
+        ]
+        computed = [span for span in inners if not _LITERAL.fullmatch(bare, *span)]
+        for first, last in computed:
+            edits.extend(((first, first, "("), (last, last, ") + 0")))
+        if resumed and computed:
+            name = f"vpcshim_loop{len(declared) + 1}"
+            declared.append(name)
+            # The loop's variable is among them so that, where it is not declared, this is what fails: at the loop.
+            tail = f"{'' if step else ', 1'}, {head[1]}): For {head[1]} = {name}(0) To {name}(1) Step {name}(2)"
+            # The brackets of a name within the head went already, and are not in head[1].
+            edits[:] = [edit for edit in edits if not head.start() <= edit[0] < head.end()]
+            edits.append((head.start(), head.end(), f"{name} = Array(0, 0, 1): {name} = Array("))
+            edits.extend((*word.span(), ",") for word in (to, step) if word)
+            edits.append((inners[-1][1], inners[-1][1], tail))
+    return declared
 
 
 def calls(bare: str, edits: list[Edit], arrays: set[str]) -> str:
@@ -130,7 +158,7 @@ def calls(bare: str, edits: list[Edit], arrays: set[str]) -> str:
         arrays: The names that are arrays of the script's own, in lower case: the engine indexes those.
 
     Raises:
-        Refused: Something is assigned to an index behind a call.
+        Refused: Something is assigned to an index behind that of an array.
     """
     begins = set(_beginnings(bare))
     opened = False
@@ -142,14 +170,16 @@ def calls(bare: str, edits: list[Edit], arrays: set[str]) -> str:
             found.start() in begins
             or _ASSIGNED.search(bare[max(0, found.start() - 80) : found.start()]) is not None
         )
-        for (_, before), (opening, _) in itertools.pairwise(groups):
+        for (_, before), (opening, close) in itertools.pairwise(groups):
             if bare[before:opening].strip():
                 continue  # a member of what the call gave
-            if target:
+            own = found[0].lower() in arrays
+            last = close == groups[-1][1] and not _MEMBER.match(bare, close)
+            if target and last and (own or not _PUT.match(bare, close)):
                 what = f"{found[0]}(...)"
                 text = f"Wine's engine has no index behind {what}: assign what it gives to a variable first"
                 raise Refused(*place(bare, found.start()), text)
-            if len(groups) > 2 or found[0].lower() not in arrays:
+            if len(groups) > 2 or target or not own:
                 edits.append((found.start(), found.start(), f"{HOLDER}.vpcshim_At("))
                 edits.append((opening, opening + 1, ", "))
         if target and groups and _OPERATOR.match(bare, groups[-1][1]):

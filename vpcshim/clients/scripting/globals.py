@@ -72,7 +72,7 @@ class Script(Host):
         try:
             return self._session.get(path)
         except ComError as error:
-            raise Failure(HRESULT.E_FILE_NOT_FOUND, f"there is no object {path!r} here") from error
+            raise Failure(HRESULT.E_FILE_NOT_FOUND, f'there is no object "{path}" here') from error
 
     def connect(self, obj: Any, prefix: str) -> None:
         """ConnectObject: events of an object call the script's procedures, while it sleeps.
@@ -116,7 +116,8 @@ class Script(Host):
     ) -> Mapping[str, HostObject]:
         """The objects that this script finds by name."""
         wscript = WScript(script, args, streams, self, batch=batch)
-        functions = Functions({**self.functions(), **builtins.functions(streams, batch=batch), **_HELPERS})
+        known = {**self.functions(), **builtins.functions(streams, batch=batch), **_HELPERS}
+        functions = Functions(known, {"vpcshim_At": self._put_at})
         return {"WScript": wscript, "WSH": wscript, HOLDER: functions}
 
     def functions(self) -> dict[str, Callable[..., Any]]:
@@ -147,15 +148,26 @@ class Script(Host):
         """The element of an array, or what the default member of an object gives."""
         if isinstance(value, tuple):
             return builtins.element(value, index)
+        return self._default(value, Use.GET, _GET, index)
+
+    def _put_at(self, flags: int, value: Any, *index_and_new: Any) -> None:
+        """Assign to the default member of an object; of an array there is only a copy here."""
+        if isinstance(value, tuple):
+            text = "Wine's engine has no index behind that of an array: assign the inner array to a variable first"
+            raise Failure(HRESULT.DISP_E_TYPEMISMATCH, text)
+        self._default(value, Use.PUT, flags, index_and_new)
+
+    def _default(self, value: Any, use: Use, flags: int, args: tuple[Any, ...]) -> Any:
+        """Use the default member of an object."""
         if isinstance(value, ComObject) and (member := default_member(value)) is not None:
-            result = self._calls.run(value, member, Use.GET, index)
+            result = self._calls.run(value, member, use, args)
             if result.failure is not None:
                 raise result.failure
             return result.value
         if isinstance(value, Remote):
-            return self._session.call_object(value, "", index)
+            return self._session.call_object(value, "", args, flags | _METHOD if use is Use.GET else flags)
         if isinstance(value, HostObject):
-            return value.invoke(DISPID_VALUE, _GET, index)
+            return value.invoke(DISPID_VALUE, flags, args)
         raise Failure(HRESULT.DISP_E_TYPEMISMATCH, "what the call gives is neither an array nor an object")
 
     def _reference(self, name: Any) -> HostObject:
@@ -182,7 +194,7 @@ class Script(Host):
 
 # Error 429 of the script engines: "ActiveX component can't create object".
 _CANNOT_CREATE = 0x800A_01AD - (1 << 32)
-_GET = 2
+_METHOD, _GET = 1, 2
 # Error 1002 of the script engines.
 _SYNTAX_ERROR = 0x800A_03EA - (1 << 32)
 _HELPERS: dict[str, Callable[..., Any]] = {

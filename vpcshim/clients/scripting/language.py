@@ -58,13 +58,54 @@ _JS_FUNCTION = re.compile(r"(?<![\w$.])(?:new\s+(?=ActiveXObject\b)|(?=GetObject
 _JS_TRY = re.compile(r"(?<![\w$.])try(?=\s*\{)")
 _JS_CATCH = re.compile(r"(?<![\w$.])catch\s*\(\s*[\w$]+\s*\)(?=\s*\{)")
 _JS_MEANT = re.compile(r"(?<![\w$.])(?:throw|finally)\b")
+_JS_BRACKETS = {")": "(", "]": "[", "}": "{"}
+# What is called, up to its bracket: a name, `of` whatever but `this`, or what an index or a call gives.
+_JS_CALLED = re.compile(
+    r"(?:(?<![\w$.])this\s*\.\s*|(?P<of>\.\s*))?(?<![\w$])(?P<name>[a-zA-Z_$][\w$]*)\s*\Z|[\])]\s*\Z"
+)
+_JS_ASSIGNED = re.compile(r"\s*(?:=(?!=)|(?:[-+*/%&|^]|<<|>>>?)=)|[ \t]*(?:\+\+|--)")
+# What stands before brackets that are no arguments.
+_JS_WORDS = frozenset(
+    (
+        *("case", "catch", "delete", "do", "else", "for", "function", "if", "in", "instanceof", "new"),
+        *("return", "switch", "throw", "typeof", "void", "while", "with"),
+    )
+)
 
 
 def _jscript(text: str, *, strict: bool) -> Prepared:
     # A host's object cannot be constructed by Wine's engine, but it can be called.
     bare = blanked(_JS_DEAD, text)
     edits = [(match.start(), match.end(), f"{HOLDER}.") for match in _JS_FUNCTION.finditer(bare)]
+    edits += _assigned_calls(bare)
     return edited("", text, [*edits, *_untried(bare)] if strict else edits)
+
+
+def _assigned_calls(bare: str) -> list[Edit]:
+    """What makes `d("b") = 2` the `d.Item("b") = 2` that it is: the engine assigns to members of objects alone.
+
+    `o.d("b") = 2` stays, since nobody can tell whether it is an object's property, which the engine knows.
+    """
+    edits: list[Edit] = []
+    opened: list[int] = []
+    heads: set[int] = set()  # where the brackets of an `if`, a `for` and the like are closed
+    for at, char in enumerate(bare):
+        if char in "([{":
+            opened.append(at)
+        elif char in ")]}":
+            if not opened or bare[opened[-1]] != _JS_BRACKETS[char]:
+                return edits  # a bracket of a regular expression's: what follows is not known
+            begin = opened.pop()
+            if char != ")":
+                continue
+            called = _JS_CALLED.search(bare, max(0, begin - 80), begin)
+            if called is None:
+                continue
+            if called["name"] in _JS_WORDS:
+                heads.add(at)
+            elif not called["of"] and called.start() not in heads and _JS_ASSIGNED.match(bare, at + 1):
+                edits.append((begin, begin, ".Item"))
+    return edits
 
 
 def _untried(bare: str) -> list[Edit]:
@@ -157,11 +198,15 @@ def _vbscript(text: str, functions: Iterable[str], known: frozenset[str], *, str
     written = {name for name in _WRITTEN if name in words and name not in own}
     begun = {f"vpcshim_{name}" for name in written} - known
     prelude = "".join(text for name, text in _WRITTEN.items() if f"vpcshim_{name}" in begun)
+    # Before the others: what they insert where a limit begins belongs into its brackets.
+    resumed = not strict and _RESUME_NEXT.search(bare) is not None
+    for name in loops(bare, edits, resumed=resumed):
+        prelude += "" if name in known else f"Dim {name}\r\n"
+        begun.add(name)
     opened = calls(bare, edits, _own_arrays(bare))
     if opened and "vpcshim_value" not in known:
         prelude += opened
         begun.add("vpcshim_value")
-    loops(bare, edits)
     octals(bare, edits)
     if "err" not in own:
         error_numbers(bare, edits)

@@ -92,10 +92,19 @@ class HostObject:
 
 
 class Functions(HostObject):
-    """Functions as the methods of one object."""
+    """Functions as the methods of one object.
 
-    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+    Args:
+        functions: The functions by their names.
+        assigned: What an assignment to one of them calls, by its name: with the flags of the assignment, the
+            arguments, and the value.
+    """
+
+    def __init__(
+        self, functions: Mapping[str, Callable[..., Any]], assigned: Mapping[str, Callable[..., Any]] | None = None
+    ) -> None:
         self._all = [*functions.items()]
+        self._assigned = assigned or {}
         self._numbers = {name.lower(): 1 + i for i, name in enumerate(functions)}
 
     def id_of(self, name: str) -> int | None:
@@ -103,10 +112,14 @@ class Functions(HostObject):
         return self._numbers.get(name.lower())
 
     def invoke(self, dispid: int, flags: int, args: tuple[Any, ...]) -> Any:
-        """Call a function; raises Failure."""
-        if not 1 <= dispid <= len(self._all) or flags & _PUT:
+        """Call a function, or what an assignment to it calls; raises Failure."""
+        if not 1 <= dispid <= len(self._all):
             raise Failure(HRESULT.DISP_E_MEMBERNOTFOUND, "there is no such function")
         name, function = self._all[dispid - 1]
+        if flags & _PUT:
+            if name not in self._assigned:
+                raise Failure(HRESULT.DISP_E_MEMBERNOTFOUND, f"{name} cannot be assigned")
+            return fitting(self._assigned[name], (flags, *args), name)
         return fitting(function, args, name)
 
 

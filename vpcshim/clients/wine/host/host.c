@@ -158,6 +158,7 @@ static HRESULT create(BSTR progid, VARIANT *value)
     if (FAILED(hr)) hr = CLSIDFromProgID(progid, &clsid);
     if (FAILED(hr)) return hr;
     hr = CoCreateInstance(&clsid, NULL, CLSCTX_INPROC_SERVER | CLSCTX_LOCAL_SERVER, &IID_IDispatch, (void **)&object);
+    if (SUCCEEDED(hr)) hr = mend(&clsid, &object);
     if (FAILED(hr)) return hr;
     V_VT(value) = VT_DISPATCH;
     V_DISPATCH(value) = object;

@@ -106,5 +106,7 @@ void put_result(buffer *b, HRESULT hr, const VARIANT *value, const EXCEPINFO *in
 HRESULT get_result(reader *r, VARIANT *value, EXCEPINFO *info);
 /* Call a local object for the other side. */
 HRESULT local_invoke(IDispatch *object, DISPID id, WORD flags, reader *arguments, VARIANT *value, EXCEPINFO *info);
+/* An object of Wine's just made: where that class gets a call wrong, *object becomes one that does not. */
+HRESULT mend(REFCLSID clsid, IDispatch **object);
 
 #endif
