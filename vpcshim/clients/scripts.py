@@ -151,5 +151,5 @@ _TEXTS = {
     0x8000_4001: "a member that Wine has not built",
     0x8002_0012: "Division by zero",
 }
-_ENDLESS = "procedures that call themselves or each other without end are a likely cause"
+_ENDLESS = "likely causes: procedures that call themselves or each other without end, For Each over Nothing"
 _GUESS = "a variable that is not there (Option Explicit), a member of Nothing, or something that the engine lacks"
