@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpcshim.cli.check import command
-from vpcshim.clients.check import Report, Unreadable, check
+from vpcshim.clients.check import Report, Unreadable, check, meant
 from vpcshim.clients.text import Language, NotText, read_script
 from vpcshim.com.member import Product
 
@@ -170,3 +170,25 @@ def test_the_command_says_that_no_engine_has_read_it(monkeypatch: pytest.MonkeyP
     file.write_text("x = 1\n")
     told = CliRunner().invoke(command, [str(file)]).stdout
     assert "its syntax was not looked at: /bin/false does not run" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "member"),
+    [
+        ("Memroy", "Memory"),
+        ("BIOSerialNumber", "BIOSSerialNumber"),
+        ("Items", None),
+        ("Named", None),
+        ("Add", None),
+    ],
+)
+def test_a_name_that_is_nearly_a_member(name: str, member: str | None) -> None:
+    assert meant(name, ()) == member
+
+
+def test_each_interface_says_why_it_has_no_such_member() -> None:
+    report = check('Set v = CreateObject("VirtualServer.Application")\nSet s = v.Security', "vbscript")
+    (use,) = (use for use in report.uses if use.name == "Security")
+    assert use.reason is not None
+    assert "IVMHardDisk: " in use.reason
+    assert "IVMVirtualServer: " in use.reason

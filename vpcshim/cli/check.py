@@ -89,6 +89,7 @@ def _as_json(report: Report) -> dict[str, object]:
 
 def _print(script: str, report: Report) -> None:
     from vpcshim.cli.text import aligned
+    from vpcshim.clients.check import meant
 
     products = ", ".join(product.value for product in report.products) or "no application that its text names"
     print(f"{script}: creates {products}")
@@ -98,6 +99,10 @@ def _print(script: str, report: Report) -> None:
         print(f"  its syntax was not looked at: {report.unread}")
     for progid, lines in report.foreign.items():
         print(f"  also creates {progid} (line {_lines(lines)}), which is none of ours")
+    for name, lines in report.unknown.items():
+        member = meant(name, report.products)
+        if member is not None:
+            print(f"  {name} (line {_lines(lines)}) is no member of ours: {member} is")
     rows = [
         (use.name, _lines(use.lines), "served" if use.reason is None else "unavailable", use.reason or "")
         for use in report.uses

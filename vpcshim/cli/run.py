@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -11,13 +12,16 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from vpcshim.cli import logs
-from vpcshim.cli.errors import Refused
+from vpcshim.cli.errors import Refused, complain
 from vpcshim.cli.settings import Settings, connection_options, drive_option
 
 if TYPE_CHECKING:
     from vpcshim.clients.calls import Hook
-    from vpcshim.com.object import ComObject
+    from vpcshim.model.application import Application
+    from vpcshim.model.work import Works
 
+# How long what a script has left is waited for without a word (seconds).
+_PATIENCE = 2.0
 _EPILOG = """\b
 A .py script finds win32com.client, pythoncom, pywintypes and winerror; .vbs and .js run in Wine's script engines
 (`vpcshim doctor` says what to install). The server that a script names, CreateObject("VirtualServer.Application",
@@ -62,6 +66,8 @@ def command(
     """Run SCRIPT (.py, .vbs or .js), made for Virtual Server 2005 or Windows Virtual PC, with its ARGUMENTS."""
     from vpcshim.clients.text import NotText, language_of
 
+    if str(script).startswith("-") and not script.exists():
+        raise click.NoSuchOption(str(script))
     try:
         language = language_of(script)
     except NotText as error:
@@ -71,19 +77,22 @@ def command(
     except OSError as error:
         raise Refused(f"{script} cannot be read: {error.strerror}") from error
     logs.silence_libvirt()
-    factory = Factory(settings, drives)
+    factory = _Waiting(settings, drives)
     hooks = hooks_of(trace, strict=strict, dry_run=dry_run)
-    if language == "python":
-        from vpcshim.clients.python import run_python
-        from vpcshim.clients.pywin32.install import AlreadyThere
+    try:
+        if language == "python":
+            from vpcshim.clients.python import run_python
+            from vpcshim.clients.pywin32.install import AlreadyThere
 
-        try:
-            return run_python(script, arguments, factory, hooks)
-        except AlreadyThere as error:
-            raise Refused(str(error)) from error
-    from vpcshim.clients.scripts import run_script
+            try:
+                return run_python(script, arguments, factory, hooks)
+            except AlreadyThere as error:
+                raise Refused(str(error)) from error
+        from vpcshim.clients.scripts import run_script
 
-    return run_script(script, arguments, factory, hooks, batch=batch)
+        return run_script(script, arguments, factory, hooks, batch=batch)
+    finally:
+        factory.wait()
 
 
 def hooks_of(
@@ -137,9 +146,44 @@ class Factory:
             text = f"--drive: {drive_map.missing} of this machine"
             raise Refused(f"{text}. Make it first; where the server is another machine, name that with --connect")
 
-    def __call__(self, progid: str, server: str | None) -> ComObject:
+    def __call__(self, progid: str, server: str | None) -> Application:
         """The application of that ProgID, on the server that the script names or on the default."""
         from vpcshim.model.application import CreateObject
 
         named = replace(self._options, uri=server)  # without its URI where the script names this very machine
         return CreateObject(progid, named if named.uri else self._options)
+
+
+class _Waiting(Factory):
+    """The same, and knows what the script has begun; what goes on when it ends is waited for."""
+
+    def __init__(self, settings: Settings, drives: tuple[str, ...]) -> None:
+        super().__init__(settings, drives)
+        self._works: weakref.WeakSet[Works] = weakref.WeakSet()
+
+    def __call__(self, progid: str, server: str | None) -> Application:
+        """The application of that ProgID, as `Factory`."""
+        application = super().__call__(progid, server)
+        works = application._server.works
+        works.waited_for = False  # but by `wait`, which says so and can be interrupted
+        self._works.add(works)
+        return application
+
+    def wait(self) -> None:
+        """Wait for what the script has begun and left; Ctrl-C leaves it to the hypervisor, KeyboardInterrupt."""
+        left = [work for works in tuple(self._works) for work in works.listed() if not work.ended]
+        told = False
+        try:
+            for work in left:
+                while not work.wait(None if told else _PATIENCE):
+                    what = ", ".join(one.description for one in left if not one.ended)
+                    complain(f"waiting for what the script began: {what} (Ctrl-C leaves it to itself)")
+                    told = True
+        except KeyboardInterrupt:
+            for work in left:
+                if not work.ended:
+                    complain(f"{work.description} was begun; `vpcshim list` shows whether it is done")
+            raise
+        for work in left:
+            if work.failure is not None:
+                complain(f"{work.description}: {work.failure.description}")

@@ -7,6 +7,7 @@ products that the script creates has it; it is unavailable when every interface 
 from __future__ import annotations
 
 import ast
+import difflib
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,9 @@ _CREATES = re.compile(
     r"""\b(?:CreateObject|GetObject|ActiveXObject)\s*\(?\s*(?:""\s*,\s*)?["']([^"'\n]+)["']""", re.IGNORECASE
 )
 _PYTHON_CREATES = frozenset(("Dispatch", "DispatchEx", "EnsureDispatch", "CreateObject", "DispatchWithEvents"))
+
+# How alike a name and a member have to be for the one to be the other misspelt (difflib's ratio).
+_CLOSE = 0.82
 
 
 class Unreadable(Exception):
@@ -144,12 +148,27 @@ def _refused(text: str, language: Language, folder: Path | None, engine: bool) -
 
 def _use(found: list[tuple[str, Member]], lines: Iterable[int]) -> Use:
     served = any(member.unavailable is None for _, member in found)
+    reasons: dict[str, list[str]] = {}
+    for interface, member in found:
+        reasons.setdefault(member.unavailable or "", []).append(interface)
+    # The text does not say which of them is meant.
+    several = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
     return Use(
         found[0][1].name,
         tuple(dict.fromkeys(interface for interface, _ in found)),
         tuple(sorted(set(lines))),
-        None if served else found[0][1].unavailable,
+        None if served else several if len(reasons) > 1 else found[0][1].unavailable,
     )
+
+
+def meant(name: str, products: tuple[Product, ...]) -> str | None:
+    """The member of ours that a name which is none may have been meant for; None where none is close to it."""
+    declared = _declared(products or tuple(Product))
+    written = name.lower()
+    for close in difflib.get_close_matches(written, declared, n=3, cutoff=_CLOSE):
+        if written not in close and close not in written:  # Items and Item are two words, not one misspelt
+            return declared[close][0][1].name
+    return None
 
 
 def _declared(products: tuple[Product, ...]) -> dict[str, list[tuple[str, Member]]]:

@@ -50,6 +50,8 @@ class ConnectionOptions:
         if not isinstance(self.raw_counters, bool):
             raise TypeError(f"raw_counters is True or False, not {self.raw_counters!r}")
         if self.drives is not None:
+            if not isinstance(self.drives, Mapping):
+                raise TypeError(f'drives is a mapping, as {{"C:": "/srv/vm"}}, not {self.drives!r}')
             DriveMap(self.drives)
         if self.unreadable_nics not in ("error", "skip"):
             raise ValueError(f'unreadable_nics is "error" or "skip", not {self.unreadable_nics!r}')
