@@ -117,3 +117,8 @@ def test_which_names_are_of_this_machine(uri: str | None, here: bool, monkeypatc
         monkeypatch.setenv(name, "qemu+ssh://kvm2/system")
         assert ConnectionOptions().names_this_machine() is False
         monkeypatch.delenv(name)
+
+
+def test_drives_that_are_no_mapping() -> None:
+    with pytest.raises(TypeError, match="drives is a mapping"):
+        ConnectionOptions(drives="C:=/tmp")  # type: ignore[arg-type]
