@@ -10,7 +10,7 @@ import pytest
 from tests.unit.fakes import answered, libvirt_error
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import jobs
-from vpcshim.model.machine.state import state_of
+from vpcshim.model.machine.state import state_by_job, state_of
 
 SAVE, START, MIGRATION = (
     libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE,
@@ -166,15 +166,15 @@ def test_the_job_tells_whether_a_paused_machine_is_being_saved(reason: int, foun
     assert state_of(FakeDomain(found, (PAUSED, reason))) is state
 
 
-def test_nobody_waits_for_a_hung_monitor_to_tell_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_PATIENCE", 0.05)
+@pytest.mark.parametrize("patience", [0.0, 0.05])
+@pytest.mark.parametrize("told", [VMVMState.vmVMState_Saving, VMVMState.vmVMState_Paused])
+def test_nobody_waits_for_a_hung_monitor_to_tell_of_a_job(told: VMVMState, patience: float) -> None:
     hangs = FakeDomain(DEAD, (PAUSED, FOR_SAVE))
     hangs.control = [libvirt.VIR_DOMAIN_CONTROL_OCCUPIED]
-    assert state_of(hangs) is VMVMState.vmVMState_Saving, "as the reason says"
+    assert state_by_job(hangs, told, patience) is told
 
 
-def test_a_job_in_the_background_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_PATIENCE", 0.05)
+def test_a_job_in_the_background_answers() -> None:
     saving = FakeDomain(stats(10, 5), (PAUSED, BY_USER))
     saving.control = [libvirt.VIR_DOMAIN_CONTROL_JOB]
     assert state_of(saving) is VMVMState.vmVMState_Saving
