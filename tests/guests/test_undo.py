@@ -509,7 +509,8 @@ def test_a_merge_shows_how_far_it_is(define: Callable[[str], Any], tmp_path: Pat
     overlays.merge(domain, qemuimg.Job(told.append))
     assert told == sorted(told)
     assert told[-1] == pytest.approx(100)
-    assert 50 in told, "the first of two of a size is merged"
+    # Nearly half: how many blocks a file has taken is the file system's to say, and to say later.
+    assert any(45 < percent < 55 for percent in told), "the first of two of a size is merged"
     assert told[0] < 50
 
 
