@@ -16,10 +16,9 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import libvirt
@@ -29,7 +28,7 @@ from vpcshim.com.events import EVENTS_LOST, Fired, Subscription
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import census, forks
-from vpcshim.hypervisor.census import Domain, Medium
+from vpcshim.hypervisor.census import Domain
 from vpcshim.hypervisor.domainxml import SETTINGS_NS
 from vpcshim.hypervisor.errors import ConnectionFailed, ConnectionLost, DomainGone, HypervisorError
 from vpcshim.hypervisor.events import Event, Extra, Kind, Link
@@ -393,16 +392,16 @@ class Hub:
                 tracker = Tracker(uuid, domain.name, VMVMState.vmVMState_TurnedOff, at)
                 self._trackers[uuid] = tracker
                 self._tell(tracker.is_now(_state(domain)))
-        for tell in learned:
-            tell()
+        for told in learned:
+            self._tell(told)
 
-    def _learned(self, uuids: Iterable[str]) -> list[Callable[[], None]]:
-        """What tells which values and media these machines have now; those that cannot be asked are asked later.
+    def _learned(self, uuids: Iterable[str]) -> list[Iterable[Told]]:
+        """What there is to tell, later, of these machines' values and media; who cannot be asked is asked again.
 
         Raises:
             ConnectionFailed, ConnectionLost: Nobody can be asked.
         """
-        learned: list[Callable[[], None]] = []
+        learned: list[Iterable[Told]] = []
         self._unread = set()
         for uuid in uuids:
             tracker = self._trackers.get(uuid)
@@ -411,9 +410,9 @@ class Hub:
             try:
                 with self._server.connection.domain(uuid) as domain:
                     if tracker.values is not None:
-                        learned.append(partial(self._tell_values, tracker, census.values(domain)))
+                        learned.append(tracker.has_values(census.values(domain)))
                     if tracker.media is not None:
-                        learned.append(partial(self._tell_media, tracker, census.media(domain)))
+                        learned.append(tracker.looked(census.media(domain)))
             except (ConnectionFailed, ConnectionLost):
                 raise
             except DomainGone as error:
@@ -424,20 +423,14 @@ class Hub:
         self._read_at = time.monotonic() + _LATEST if self._unread else math.inf
         return learned
 
-    def _tell_values(self, tracker: Tracker, values: Mapping[str, Value]) -> None:
-        self._tell(tracker.has_values(values))
-
-    def _tell_media(self, tracker: Tracker, media: dict[str, Medium]) -> None:
-        self._tell(tracker.looked(media))
-
     def _read_late(self) -> None:
         """Ask those once more of which nothing was to be learned when the connection came back."""
         self._read_at = math.inf
         if self._hears_since == math.inf:
             return  # when it comes back again, all are asked
         try:
-            for tell in self._learned(tuple(self._unread)):
-                tell()
+            for told in self._learned(tuple(self._unread)):
+                self._tell(told)
         except HypervisorError as error:
             logger.debug("the connection is gone again: %s", error)
 
