@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import libvirt
@@ -10,7 +12,7 @@ import pytest
 from tests.unit.fakes import answered, libvirt_error
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import jobs
-from vpcshim.model.machine.state import state_by_job, state_of
+from vpcshim.model.machine.state import state_of
 
 SAVE, START, MIGRATION = (
     libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE,
@@ -29,6 +31,7 @@ class FakeDomain:
         self.stats, self.told, self.acts = stats, state, acts
         self.asked: list[str] = []
         self.control = [libvirt.VIR_DOMAIN_CONTROL_OK]
+        self.image = [False]
 
     def controlInfo(self) -> list[int]:
         return [self.control.pop(0) if len(self.control) > 1 else self.control[0], 0, 0]
@@ -37,7 +40,10 @@ class FakeDomain:
         return answered(self.stats)
 
     def state(self) -> Any:
-        return answered(self.told)
+        told = answered(self.told)
+        if isinstance(told, Iterator):
+            told = next(told)  # it changes from question to question
+        return told
 
     def abortJob(self) -> Any:
         self.asked.append("abort")
@@ -48,7 +54,7 @@ class FakeDomain:
         return answered(self.acts)
 
     def hasManagedSaveImage(self) -> bool:
-        return False
+        return self.image.pop(0) if len(self.image) > 1 else self.image[0]
 
 
 def stats(total: int, remaining: int, operation: int = SAVE) -> dict[str, int]:
@@ -167,11 +173,13 @@ def test_the_job_tells_whether_a_paused_machine_is_being_saved(reason: int, foun
 
 
 @pytest.mark.parametrize("patience", [0.0, 0.05])
-@pytest.mark.parametrize("told", [VMVMState.vmVMState_Saving, VMVMState.vmVMState_Paused])
-def test_nobody_waits_for_a_hung_monitor_to_tell_of_a_job(told: VMVMState, patience: float) -> None:
-    hangs = FakeDomain(DEAD, (PAUSED, FOR_SAVE))
+@pytest.mark.parametrize(
+    ("reason", "told"), [(FOR_SAVE, VMVMState.vmVMState_Saving), (BY_USER, VMVMState.vmVMState_Paused)]
+)
+def test_nobody_waits_for_a_hung_monitor_to_tell_of_a_job(reason: int, told: VMVMState, patience: float) -> None:
+    hangs = FakeDomain(DEAD, (PAUSED, reason))
     hangs.control = [libvirt.VIR_DOMAIN_CONTROL_OCCUPIED]
-    assert state_by_job(hangs, told, patience) is told
+    assert state_of(hangs, patience) is told
 
 
 def test_a_job_in_the_background_answers() -> None:
@@ -195,3 +203,36 @@ def test_nobody_asks_for_the_job_of_a_machine_that_is_not_paused() -> None:
     assert state_of(FakeDomain(DEAD, (libvirt.VIR_DOMAIN_RUNNING, 1))) is VMVMState.vmVMState_Running
     starts = FakeDomain(DEAD, (PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP))
     assert state_of(starts) is VMVMState.vmVMState_TurningOn  # libvirt would answer when that is over
+
+
+# -- a state that becomes another between the questions -------------------------------------------------------
+
+RUNNING = (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_RESTORED)
+STARTING, RESTORED = (PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP), (PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
+SHUT_OFF, SHUT_OFF_SAVED = (libvirt.VIR_DOMAIN_SHUTOFF, 1), (libvirt.VIR_DOMAIN_SHUTOFF, 6)
+
+
+@pytest.mark.parametrize(
+    ("states", "images", "told"),
+    [
+        pytest.param([RESTORED, RUNNING], [False], VMVMState.vmVMState_Running, id="restored"),
+        pytest.param([RESTORED], [False], VMVMState.vmVMState_Paused, id="restored, and paused"),
+        pytest.param([STARTING, RESTORED], [True], VMVMState.vmVMState_Restoring, id="being restored"),
+        pytest.param([SHUT_OFF, STARTING, RUNNING], [False], VMVMState.vmVMState_Running, id="started"),
+        pytest.param([SHUT_OFF, RUNNING], [False], VMVMState.vmVMState_Running, id="saved, and restored"),
+        pytest.param([SHUT_OFF, SHUT_OFF_SAVED], [False, True], VMVMState.vmVMState_Saved, id="saved"),
+        pytest.param([(PAUSED, FOR_SAVE), RUNNING], [False], VMVMState.vmVMState_Running, id="its save failed"),
+        pytest.param(
+            [(PAUSED, FOR_SAVE), SHUT_OFF_SAVED, SHUT_OFF_SAVED],
+            [True],
+            VMVMState.vmVMState_Saved,
+            id="its save ended",
+        ),
+    ],
+)
+def test_what_is_told_was_true_at_one_moment(
+    states: list[tuple[int, int]], images: list[bool], told: VMVMState
+) -> None:
+    domain = FakeDomain({"type": 0}, itertools.chain(states, itertools.repeat(states[-1])))
+    domain.image = list(images)
+    assert state_of(domain) is told

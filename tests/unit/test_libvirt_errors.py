@@ -10,7 +10,8 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import errors, imageerrors
 from vpcshim.hypervisor.errors import HypervisorError, classify, translated
-from vpcshim.model.hresults import failure_of, image_matters, is_running, vm_state, while_at_work
+from vpcshim.hypervisor.states import image_matters
+from vpcshim.model.hresults import failure_of, is_running, vm_state, while_at_work
 
 NONE, RPC, REMOTE, QEMU, TEST, NET, ACCESS = 0, 7, 13, 10, 12, 11, 51
 

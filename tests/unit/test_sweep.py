@@ -29,7 +29,7 @@ from vpcshim.model.hresults import is_running
 pytestmark = pytest.mark.usefixtures("bounded")
 
 LOST = (libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_FROM_RPC)
-OFF = libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE | libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
+WITH_IMAGE = libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +117,8 @@ class FakeConnection:
 
     def listAllDomains(self, flags: int) -> list[FakeDomain]:
         self.asked.append(("list", flags))
-        return list(self.saved)
+        inactive = flags & libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE
+        return [domain for domain in self.saved if not (inactive and domain.on)]
 
 
 class FakeLayouts:
@@ -208,7 +209,7 @@ def test_saved_images_are_asked_for_once_and_only_if_something_is_off() -> None:
     connection.saved = [off[1]]
     found = sweep(connection)
     assert [found[f"m{number}"].saved for number in range(1, 5)] == [False, False, True, False]
-    assert connection.asked[1:] == [("list", OFF)]
+    assert connection.asked[1:] == [("list", WITH_IMAGE)]
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,15 @@ def test_the_image_of_a_machine_that_starts_tells_whether_it_is_restored(reason:
     connection.saved = [starting]
     found = sweep(connection)["m2"]
     assert (found.reason, found.saved) == (reason, asks)
-    assert connection.asked[1:] == ([("list", libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)] if asks else [])
+    assert connection.asked[1:] == ([("list", WITH_IMAGE)] if asks else [])
+
+
+def test_a_saved_machine_that_is_being_restored_a_moment_later_was_saved() -> None:
+    was_off = FakeDomain(1, libvirt.VIR_DOMAIN_SHUTOFF, on=False)
+    connection = FakeConnection([was_off])
+    by_now = FakeDomain(1, libvirt.VIR_DOMAIN_PAUSED)
+    connection.saved = [by_now]
+    assert sweep(connection)["m1"].saved
 
 
 BAD: list[tuple[str | Exception, type[HypervisorError]]] = [

@@ -10,14 +10,17 @@ from typing import NamedTuple
 
 import libvirt
 
-from vpcshim.hypervisor import settings
+from vpcshim.hypervisor import settings, states
 from vpcshim.hypervisor.domainxml import parse, parse_element
 from vpcshim.hypervisor.errors import Unsupported, classify
 from vpcshim.values import Value
 
 
 class Domain(NamedTuple):
-    """One domain: its name, its virDomainState and the reason, and whether it has a managed-save image."""
+    """One domain: its name, its virDomainState and the reason, and whether it has a managed-save image.
+
+    The latter is only right where the state leaves open what it decides (`states.DomainState`).
+    """
 
     name: str
     state: int
@@ -61,14 +64,7 @@ def take(connect: libvirt.virConnect) -> dict[str, Domain]:
 
 def one(domain: libvirt.virDomain) -> Domain:
     """One domain. Raises as `take`."""
-    state, reason = domain.state()
-    try:
-        saved = bool(domain.hasManagedSaveImage())
-    except libvirt.libvirtError as error:
-        if classify(error) is not Unsupported:
-            raise
-        saved = False  # a driver without managed save has no saved machines
-    return Domain(domain.name(), state, reason, saved)
+    return Domain(domain.name(), *states.read(domain))
 
 
 def _saved(connect: libvirt.virConnect) -> set[str]:

@@ -20,6 +20,7 @@ from vpcshim.hypervisor.layouts import Layouts
 from vpcshim.hypervisor.nics import bulk
 from vpcshim.hypervisor.nics.bulk import BulkStats
 from vpcshim.hypervisor.nics.reader import NicReader
+from vpcshim.hypervisor.states import may_be_restored
 
 T = TypeVar("T")
 
@@ -92,6 +93,9 @@ class Sweeper:
             stats, refusal = self._bulk.read(connect, with_nics=self._nics.asks_bulk)
             found = [_found(domain, values) for domain, values in stats if wanted is None or wanted(domain.name())]
             on = [one for one in found if is_running(one.state, one.id is not None)]
+            # At once, before what takes longer: what they tell is put together with the states.
+            restored = any(may_be_restored(one.state, _reason(one)) for one in on)
+            saved = _saved(connect) if restored or len(on) < len(found) else frozenset()
             readings: dict[str, Reading | HypervisorError | None] = {}
             readable = []
             for one, xml in zip(on, self._xmls(on), strict=True):
@@ -106,8 +110,6 @@ class Sweeper:
                 readings[one.uuid] = offered_reading(xml, offered) or _guarded(
                     lambda: self._nics.read(one.domain, xml, offered)  # noqa: B023
                 )
-            restored = any(_may_be_restored(one) for one in on)
-            saved = _saved(connect, active=restored) if restored or len(on) < len(found) else frozenset()
         return [
             DomainFacts(
                 one.name, one.uuid, one.id, one.state, one.uuid in saved, readings.get(one.uuid), _reason(one)
@@ -136,18 +138,13 @@ def _reason(one: _Found) -> int:
     return reason
 
 
-def _may_be_restored(one: _Found) -> bool:
-    """Whether it is in the state of a domain that starts or is restored; a managed-save image tells which."""
-    starting = (libvirt.VIR_DOMAIN_PAUSED_STARTING_UP, libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
-    return one.state == libvirt.VIR_DOMAIN_PAUSED and _reason(one) in starting
+def _saved(connect: libvirt.virConnect) -> frozenset[str]:
+    """The UUIDs of the domains with a managed-save image, in one call.
 
-
-def _saved(connect: libvirt.virConnect, *, active: bool) -> frozenset[str]:
-    """The UUIDs of the domains with a managed-save image, in one call: of those that are off, or of all."""
-    flags = libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE
-    if not active:
-        flags |= libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE
-    return frozenset(domain.UUIDString() for domain in connect.listAllDomains(flags))
+    Those that are active are among them: one that was off a moment ago may be being restored from it by now.
+    """
+    held = connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    return frozenset(domain.UUIDString() for domain in held)
 
 
 def _guarded(function: Callable[[], T]) -> T | HypervisorError:

@@ -7,7 +7,7 @@ import libvirt
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
-from vpcshim.hypervisor import imageerrors
+from vpcshim.hypervisor import imageerrors, states
 from vpcshim.hypervisor.errors import Aborted, AccessDenied, DomainBusy, DomainGone, HypervisorError
 
 # A member whose page does not list the code answers DISP_E_EXCEPTION with the same description instead (the
@@ -57,26 +57,18 @@ def is_running(state: int, active: bool) -> bool:
     return active if known is None else known[1]
 
 
-# What a paused machine is about, by its virDomainPausedReason. Of a restore libvirt says that it starts, and at its
-# end that it migrates: the image that it is restored from, which libvirt removes last of all, tells it.
+# What a paused machine is about, by its virDomainPausedReason.
 _PAUSED_FOR: dict[int, VMVMState] = {
     libvirt.VIR_DOMAIN_PAUSED_STARTING_UP: VMVMState.vmVMState_TurningOn,
     libvirt.VIR_DOMAIN_PAUSED_SAVE: VMVMState.vmVMState_Saving,
 }
-_RESTORED_AS = (libvirt.VIR_DOMAIN_PAUSED_STARTING_UP, libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
-_OFF = (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED)
-
-
-def image_matters(state: int, reason: int) -> bool:
-    """Whether what a machine in that virDomainState is doing depends on there being a managed-save image."""
-    return state in _OFF or (state == libvirt.VIR_DOMAIN_PAUSED and reason in _RESTORED_AS)
 
 
 def vm_state(state: int, saved: bool, reason: int = 0) -> VMVMState:
     """The VMVMState of a virDomainState and its reason; `saved`: there is a managed-save image."""
     known = _STATES.get(state)
     if state == libvirt.VIR_DOMAIN_PAUSED:
-        if saved and reason in _RESTORED_AS:
+        if saved and states.may_be_restored(state, reason):
             return VMVMState.vmVMState_Restoring
         return _PAUSED_FOR.get(reason, VMVMState.vmVMState_Paused)
     if known is None:

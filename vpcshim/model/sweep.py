@@ -26,7 +26,7 @@ from vpcshim.hypervisor.sweep import DomainFacts
 from vpcshim.model.accountant import Accountant, total_of
 from vpcshim.model.application import Application
 from vpcshim.model.hresults import failure_of, is_running, vm_state
-from vpcshim.model.machine.state import needs_job, state_by_job
+from vpcshim.model.machine.state import needs_job, state_of
 from vpcshim.model.names import uuid_of
 from vpcshim.model.totals import Field, into, out
 from vpcshim.model.virtual_machine import VirtualMachine
@@ -221,7 +221,7 @@ def _state(application: Application, facts: DomainFacts, hangs_at: float) -> VMV
         return told
     try:
         with application._server.connection.domain(facts.uuid) as domain:  # bulk statistics tell nothing of jobs
-            return state_by_job(domain, told, max(0.0, hangs_at - time.monotonic()))
+            return state_of(domain, max(0.0, hangs_at - time.monotonic()))
     except DomainGone:
         return told  # as it was when all were looked at
 

@@ -19,10 +19,10 @@ from vpcshim.com.member import S_FALSE, SFalse
 from vpcshim.com.object import ComObject
 from vpcshim.com.variant import VT
 from vpcshim.hypervisor.errors import DomainGone, Unsupported
+from vpcshim.hypervisor.states import is_saved
 from vpcshim.model.base import ModelObject
 from vpcshim.model.folders import default_folder
 from vpcshim.model.hresults import runs
-from vpcshim.model.machine.state import is_saved
 from vpcshim.model.names import uuid_of
 from vpcshim.model.virtual_machine import VirtualMachine, VirtualMachineCollection
 

@@ -6,9 +6,10 @@ import libvirt
 
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
+from vpcshim.hypervisor.states import is_saved
 from vpcshim.model.base import MachineObject
 from vpcshim.model.hresults import runs
-from vpcshim.model.machine.state import Stateful, is_saved
+from vpcshim.model.machine.state import Stateful
 
 
 class DeviceObject(Stateful):

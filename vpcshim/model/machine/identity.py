@@ -12,9 +12,10 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor.errors import Unknowable
+from vpcshim.hypervisor.states import is_saved
 from vpcshim.model.accountant import Accountant
 from vpcshim.model.hresults import runs
-from vpcshim.model.machine.state import Stateful, is_saved
+from vpcshim.model.machine.state import Stateful
 from vpcshim.model.names import check_new_name
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)

@@ -22,9 +22,10 @@ from vpcshim.com.variant import VT
 from vpcshim.constants import VMStartupOption, VMVMState
 from vpcshim.hypervisor import domainxml, jobs, settings
 from vpcshim.hypervisor.errors import DomainBusy, DomainGone, DomainOff, HypervisorError, classify
+from vpcshim.hypervisor.states import is_saved
 from vpcshim.model import capacity, undoing
 from vpcshim.model.hresults import runs
-from vpcshim.model.machine.state import IN_BETWEEN, Stateful, is_saved
+from vpcshim.model.machine.state import IN_BETWEEN, Stateful
 from vpcshim.model.task import Task, begin
 from vpcshim.model.work import Work
 

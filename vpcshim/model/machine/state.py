@@ -10,10 +10,10 @@ import libvirt
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.constants import VMVMState
-from vpcshim.hypervisor import jobs
-from vpcshim.hypervisor.errors import DomainOff, HypervisorError, Unsupported, classify
+from vpcshim.hypervisor import jobs, states
+from vpcshim.hypervisor.errors import DomainOff, HypervisorError, classify
 from vpcshim.model.base import MachineObject
-from vpcshim.model.hresults import image_matters, runs, vm_state, while_at_work
+from vpcshim.model.hresults import runs, vm_state, while_at_work
 
 # What a machine is doing on the way from one state to another, in words.
 IN_BETWEEN = {
@@ -71,10 +71,10 @@ class Stateful(MachineObject):
     def _not_running(
         self, domain: libvirt.virDomain, name: str, what: str, otherwise: tuple[HRESULT, ...]
     ) -> Failure:
-        doing = self._doing(domain)
-        if doing is not None:
-            why = f"{name} is {doing} and cannot be {what} yet"
-        elif is_saved(domain):
+        shown = self._shown(domain)
+        if shown in IN_BETWEEN:
+            why = f"{name} is {IN_BETWEEN[shown]} and cannot be {what} yet"
+        elif shown is VMVMState.vmVMState_Saved:
             way_out = "starting it restores it, DiscardSavedState throws the saved state away"
             why = f"{name} is saved, not running, and cannot be {what}: {way_out}"
         else:
@@ -118,11 +118,11 @@ class Stateful(MachineObject):
         """
         with self._domain(write=True) as domain:
             name = str(domain.name())
-            state = "saved" if is_saved(domain) else ""
-            if self._starts() or runs(domain):
-                state = self._doing(domain) or "running"
-            if state:
-                text = f"{name} is {state}, and {what} needs a machine that is turned off"
+            state = self._shown(domain)
+            is_now = "saved" if state is VMVMState.vmVMState_Saved else IN_BETWEEN.get(state)
+            if is_now is not None or runs(domain):
+                is_now = is_now or "running"
+                text = f"{name} is {is_now}, and {what} needs a machine that is turned off"
                 raise Failure(HRESULT.VM_E_VM_RUNNING_OR_SAVED, text, otherwise=_ACTIVE)
             yield domain, name
 
@@ -131,21 +131,29 @@ class Stateful(MachineObject):
 _ACTIVE = (HRESULT.VM_E_PREF_VM_ACTIVE, HRESULT.VM_E_VM_RUNNING)
 
 
-def is_saved(domain: libvirt.virDomain) -> bool:
-    """Whether the machine has a managed-save image."""
-    try:
-        return bool(domain.hasManagedSaveImage())
-    except libvirt.libvirtError as error:
-        if classify(error) is Unsupported:
-            return False  # a driver without managed save has no saved machines
-        raise
+def state_of(domain: libvirt.virDomain, patience: float = jobs.PATIENCE) -> VMVMState:
+    """The machine's VMVMState as libvirt tells it, whichever process is at work on it.
 
+    What it takes more than one call to learn is asked again when the state has become another meanwhile.
 
-def state_of(domain: libvirt.virDomain) -> VMVMState:
-    """The machine's VMVMState as libvirt tells it, whichever process is at work on it."""
-    state, reason = domain.state()
-    told = vm_state(state, image_matters(state, reason) and is_saved(domain), reason)
-    return state_by_job(domain, told) if needs_job(state, told) else told
+    Args:
+        domain: The machine.
+        patience: How long another one's call to it may take until it is taken to hang (seconds).
+
+    Raises:
+        libvirt.libvirtError: libvirt refused.
+    """
+    while True:
+        found = states.read(domain)
+        told = vm_state(found.state, found.saved, found.reason)
+        if not needs_job(found.state, told):
+            return told
+        saving = jobs.is_being_saved(domain, patience)
+        if tuple(domain.state()) == (found.state, found.reason):
+            break
+    if saving is None:
+        return told  # its job cannot be known, as that of one that hangs
+    return VMVMState.vmVMState_Saving if saving else VMVMState.vmVMState_Paused
 
 
 def needs_job(state: int, told: VMVMState) -> bool:
@@ -159,23 +167,6 @@ def needs_job(state: int, told: VMVMState) -> bool:
         told: What `vm_state` makes of it.
     """
     return state == libvirt.VIR_DOMAIN_PAUSED and told in _SAVING_OR_NOT
-
-
-def state_by_job(domain: libvirt.virDomain, told: VMVMState, patience: float = jobs.PATIENCE) -> VMVMState:
-    """The state of a machine that `needs_job`; as told where its job cannot be known, as that of one that hangs.
-
-    Args:
-        domain: The machine.
-        told: What `vm_state` makes of its state.
-        patience: How long another one's call to it may take until it is taken to hang (seconds).
-
-    Raises:
-        libvirt.libvirtError: libvirt refused.
-    """
-    saving = jobs.is_being_saved(domain, patience)
-    if saving is None:
-        return told
-    return VMVMState.vmVMState_Saving if saving else VMVMState.vmVMState_Paused
 
 
 _SAVING_OR_NOT = (VMVMState.vmVMState_Paused, VMVMState.vmVMState_Saving)

@@ -11,9 +11,10 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
 from vpcshim.constants import VMUndoAction, VMVMState
+from vpcshim.hypervisor.states import is_saved
 from vpcshim.model import undoing
 from vpcshim.model.hresults import runs
-from vpcshim.model.machine.state import Stateful, is_saved
+from vpcshim.model.machine.state import Stateful
 from vpcshim.model.task import Task, begin
 from vpcshim.model.work import Work
 
