@@ -12,8 +12,9 @@ import pytest
 from vpcshim.clients.calls import EMPTY, MISSING
 from vpcshim.clients.scripting import builtins, conversions
 from vpcshim.clients.scripting.dates import date_add, date_diff, date_part
-from vpcshim.clients.scripting.wscript import Arguments, InStream, Streams
-from vpcshim.com.errors import Failure
+from vpcshim.clients.scripting.streams import InStream, Streams
+from vpcshim.clients.scripting.wscript import Arguments
+from vpcshim.com.errors import ComError, Failure
 from vpcshim.com.hresult import HRESULT
 
 
@@ -187,8 +188,9 @@ def test_a_stream_is_read_by_lines_and_characters() -> None:
     assert (stream.line(), stream.column()) == (2, 1)
     stream.skip(2)
     assert (stream.column(), stream.read_all(), stream.at_end()) == (3, "ef\n", True)
-    with pytest.raises(Failure):
+    with pytest.raises(ComError, match="Input past end of file") as caught:
         stream.read_line()
+    assert caught.value.scode & 0xFFFF == 62
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from vpcshim.clients.scripting.frames import Kind, Remote, Writer
 from vpcshim.clients.scripting.globals import Script
 from vpcshim.clients.scripting.objects import HostObject
 from vpcshim.clients.scripting.session import Quit
-from vpcshim.clients.scripting.wscript import Streams
+from vpcshim.clients.scripting.streams import Streams
 from vpcshim.com.errors import ComError, Failure
 from vpcshim.com.hresult import HRESULT
 
@@ -44,7 +44,7 @@ def offered() -> Mapping[str, HostObject]:
         parse=no_such,
         wait=lambda seconds, pump: slept.append(seconds),
     )
-    script = Script(session, Calls(), no_such)  # type: ignore[arg-type]
+    script = Script(session, Calls(), no_such, HostObject())  # type: ignore[arg-type]
     streams = Streams(io.StringIO("one\ntwo\n"), io.StringIO(), io.StringIO())
     return script.names(Path("/x.vbs"), ("/a:b", "c", "/d+"), streams, batch=False)
 

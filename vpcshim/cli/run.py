@@ -90,7 +90,7 @@ def command(
                 raise Refused(str(error)) from error
         from vpcshim.clients.scripts import run_script
 
-        return run_script(script, arguments, factory, hooks, batch=batch)
+        return run_script(script, arguments, factory, hooks, batch=batch, drives=factory.of_this_machine)
     finally:
         factory.wait()
 
@@ -129,7 +129,11 @@ def _opened(name: str, mode: str) -> TextIO:
 
 
 class Factory:
-    """Makes the script's applications, by the command line's options; Refused where these cannot be."""
+    """Makes the script's applications, by the command line's options; Refused where these cannot be.
+
+    Attributes:
+        of_this_machine: The drive map; None where it is one of the folders of another machine.
+    """
 
     def __init__(self, settings: Settings, drives: tuple[str, ...]) -> None:
         from vpcshim.model.paths import drives_of
@@ -140,6 +144,7 @@ class Factory:
         try:
             self._options = replace(servers[0], drives=drives_of(drives) if drives else None)
             drive_map = self._options.drive_map()
+            self.of_this_machine = drive_map if self._options.names_this_machine() else None
         except ValueError as error:
             raise Refused(f"{'--drive' if drives else 'VPCSHIM_DRIVES'}: {error}") from error
         if drives and drive_map.missing and self._options.names_this_machine():

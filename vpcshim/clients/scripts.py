@@ -11,18 +11,24 @@ import sys
 from pathlib import Path
 
 from vpcshim.clients.calls import Calls, Hook
+from vpcshim.clients.files.changes import Changes, Pretended
+from vpcshim.clients.files.places import Places
+from vpcshim.clients.files.system import FileSystemObject
+from vpcshim.clients.files.wine import Wine
+from vpcshim.clients.hooks.dry_run import DryRun
 from vpcshim.clients.hooks.strict import Strict
 from vpcshim.clients.scripting import language
 from vpcshim.clients.scripting.channel import HostGone, NotGreeted
 from vpcshim.clients.scripting.frames import BadFrame
 from vpcshim.clients.scripting.globals import FUNCTIONS, Factory, Script
 from vpcshim.clients.scripting.session import Outcome, ScriptError, Session
-from vpcshim.clients.scripting.wscript import Streams
+from vpcshim.clients.scripting.streams import Streams
 from vpcshim.clients.text import NotText, read_script
 from vpcshim.clients.wine.installation import NoWine
 from vpcshim.clients.wine.process import HostProcess
 from vpcshim.com.errors import describe_code
 from vpcshim.com.hresult import HRESULT
+from vpcshim.model.paths import DriveMap
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +43,7 @@ def run_script(
     hooks: tuple[Hook, ...] = (),
     *,
     batch: bool = False,
+    drives: DriveMap | None = None,
 ) -> int:
     """Run a script, and return its exit code. What ends it is told on stderr, as `file(line, column): error`.
 
@@ -46,6 +53,7 @@ def run_script(
         application_factory: Makes its applications, from a ProgID and the name of a server.
         hooks: What sees its calls.
         batch: Whether nobody is there to answer MsgBox and InputBox.
+        drives: Which folder of this machine each letter stands for, for FileSystemObject.
     """
     try:
         text = read_script(script)
@@ -68,7 +76,11 @@ def run_script(
         with host:
             calls = Calls(*hooks)
             session = Session(host.channel, host.secret, calls, engine)
-            asked = Script(session, calls, application_factory, prepared.own)
+            wine = Wine(session)
+            changes = Pretended() if any(isinstance(hook, DryRun) for hook in hooks) else Changes()
+            places = Places(drives or DriveMap({}), host.drive, wine.current_folder, changes)
+            files = FileSystemObject(places, wine, streams.objects)
+            asked = Script(session, calls, application_factory, files, prepared.own)
             names = asked.names(script, args, streams, batch=batch)
             try:
                 outcome = session.run(script.name, prepared.prelude, prepared.text, names)

@@ -51,5 +51,20 @@ def held(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def _flock(kind: int, place: int) -> bytes:
-    return _FLOCK.pack(kind, os.SEEK_SET, place, 1, 0)
+def is_open(path: Path) -> bool:
+    """Whether a program of QEMU's has the image open, if only to read it (as what lies beneath another).
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        # One that only reads holds a lock that others may hold as well.
+        found = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, 0, 0))
+        return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
+    finally:
+        os.close(fd)
+
+
+def _flock(kind: int, place: int, length: int = 1) -> bytes:
+    return _FLOCK.pack(kind, os.SEEK_SET, place, length, 0)

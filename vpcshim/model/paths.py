@@ -95,6 +95,16 @@ class DriveMap:
             raise Failure(HRESULT.E_PATH_NOT_FOUND, text)
         return _below(folder, parts, path, ceiling=folder)
 
+    def over(self, others: Mapping[str, Path]) -> DriveMap:
+        """This map, with the other letters that it has not got."""
+        taken = {given: folder for given, folder in others.items() if _letter(given) not in self._folders}
+        return DriveMap({**self._folders, **taken})
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folder of each letter (`C`)."""
+        return dict(self._folders)
+
     @property
     def missing(self) -> str:
         """The folders that are not there, each with its letter, in words; "" for none."""

@@ -16,7 +16,7 @@ from vpcshim.clients.calls import EMPTY, MISSING
 from vpcshim.clients.scripting.conversions import as_date, as_int, as_text, mismatch
 from vpcshim.clients.scripting.dates import date_add, date_diff, date_part
 from vpcshim.clients.scripting.objects import HostObject, offered
-from vpcshim.clients.scripting.wscript import Streams
+from vpcshim.clients.scripting.streams import Streams
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import ComObject

@@ -62,6 +62,15 @@ def as_int(value: Any) -> int:
         raise mismatch("a number") from error
 
 
+def as_bool(value: Any, *, default: bool) -> bool:
+    """CBool, `default` where the argument is left out; raises Failure (DISP_E_TYPEMISMATCH, DISP_E_OVERFLOW)."""
+    if value is MISSING:
+        return default
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    return as_int(value) != 0
+
+
 # In this order: what can be read as month and day is not read as day and month.
 _DATES = (
     *("%m/%d/%Y", "%Y-%m-%d", "%Y/%m/%d", "%m-%d-%Y", "%m/%d/%y", "%d/%m/%Y", "%d/%m/%y"),

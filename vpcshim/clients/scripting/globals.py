@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from vpcshim.clients.calls import Calls, Use, default_member
+from vpcshim.clients.files.system import is_file_system
 from vpcshim.clients.scripting import builtins
 from vpcshim.clients.scripting.conversions import as_text
 from vpcshim.clients.scripting.frames import Remote
 from vpcshim.clients.scripting.language import HOLDER, VBSCRIPT, Prepared, Refused, prepare
 from vpcshim.clients.scripting.objects import Function, Functions, HostObject
 from vpcshim.clients.scripting.session import Quit, Session
-from vpcshim.clients.scripting.wscript import Host, Streams, WScript
+from vpcshim.clients.scripting.streams import Streams
+from vpcshim.clients.scripting.wscript import Host, WScript
 from vpcshim.com.dispatch import DISPID_VALUE
 from vpcshim.com.errors import ComError, Failure
 from vpcshim.com.events import Fired, Subscription, pump_waiting
@@ -28,10 +30,13 @@ Factory = Callable[[str, str | None], ComObject]
 class Script(Host):
     """What the script may ask of its host beyond the objects that it holds."""
 
-    def __init__(self, session: Session, calls: Calls, factory: Factory, own: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, session: Session, calls: Calls, factory: Factory, files: HostObject, own: frozenset[str] = frozenset()
+    ) -> None:
         self._session = session
         self._calls = calls
         self._factory = factory
+        self._files = files
         self._own = own
         self._subscriptions: list[tuple[ComObject, Subscription]] = []
 
@@ -43,6 +48,8 @@ class Script(Host):
         """
         if progid.lower() == "wscript.network" and not server:
             made: Any = builtins.Network()
+        elif is_file_system(progid) and not server:
+            made = self._files
         elif product_of(progid) is None:
             if server:
                 text = f"{progid} is no class of vpcshim, and objects of others are made on this machine alone"

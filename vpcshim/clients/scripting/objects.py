@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from vpcshim.clients.calls import MISSING
+from vpcshim.clients.scripting.conversions import as_text
+from vpcshim.com.dispatch import DISPID_VALUE
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 
@@ -17,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # These DISPIDs take their arguments as text: OLE Automation converts them where the script runs (wire.h).
 _TEXT = 0x5458_0000
-_PUT = 4 | 8
+_GET, _PUT = 2, 4 | 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class _Offer:
     text: bool
     default: bool
     enumerates: bool
+    takes: bool
 
 
 def offered(
@@ -45,7 +48,8 @@ def offered(
     """
 
     def mark(function: F) -> F:
-        function.__offer__ = _Offer(name, prop, text, default, enumerates)  # type: ignore[attr-defined]
+        takes = function.__code__.co_argcount > 1
+        function.__offer__ = _Offer(name, prop, text, default, enumerates, takes)  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -88,7 +92,17 @@ class HostObject:
             attribute = f"put_{offer.name.lower()}"
             if not hasattr(self, attribute):
                 raise Failure(HRESULT.DISP_E_MEMBERNOTFOUND, f"{offer.name} cannot be assigned")
+        elif args and offer.is_property and not offer.default and not offer.takes:
+            value = getattr(self, attribute)()
+            if not isinstance(value, HostObject):
+                raise _not_called_with(offer.name, args)
+            return value.invoke(DISPID_VALUE, flags, args)  # folder.Files("a.txt"): the index is that of what it is
         return fitting(getattr(self, attribute), args, offer.name)
+
+
+def text_of(value: Any) -> str:
+    """CStr, of one of our objects as well: of its default member. Raises Failure (DISP_E_TYPEMISMATCH)."""
+    return as_text(value.invoke(DISPID_VALUE, _GET, ()) if isinstance(value, HostObject) else value)
 
 
 class Functions(HostObject):
@@ -144,7 +158,9 @@ def fitting(function: Callable[..., Any], args: tuple[Any, ...], name: str) -> A
     except TypeError as error:
         # Only where the call itself did not fit; what goes wrong inside is a defect.
         if error.__traceback__ is not None and error.__traceback__.tb_next is None:
-            raise Failure(
-                HRESULT.DISP_E_BADPARAMCOUNT, f"{name} is not called with {len(args)} arguments"
-            ) from error
+            raise _not_called_with(name, args) from error
         raise
+
+
+def _not_called_with(name: str, args: tuple[Any, ...]) -> Failure:
+    return Failure(HRESULT.DISP_E_BADPARAMCOUNT, f"{name} is not called with {len(args)} arguments")

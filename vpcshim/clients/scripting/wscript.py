@@ -5,29 +5,19 @@ Source: the Windows Script Host reference.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from vpcshim.clients.scripting.conversions import as_int, as_text
-from vpcshim.clients.scripting.objects import HostObject, fitting, offered
+from vpcshim.clients.scripting.objects import HostObject, offered
+from vpcshim.clients.scripting.streams import Streams
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 
 # What Windows Script Host of Windows Server 2003 R2 and later says of itself.
 _VERSION = "5.6"
 _BUILD = 8827
-
-
-@dataclass(frozen=True)
-class Streams:
-    """Where the script reads and writes."""
-
-    stdin: TextIO
-    stdout: TextIO
-    stderr: TextIO
 
 
 class Host:
@@ -52,9 +42,7 @@ class WScript(HostObject):
         self._streams = streams
         self._host = host
         self._interactive = not batch
-        self._stdin = InStream(streams.stdin, streams.stdout)
-        self._stdout = OutStream(streams.stdout)
-        self._stderr = OutStream(streams.stderr)
+        self._stdin, self._stdout, self._stderr = streams.objects
         self._timeout = 0
 
     @offered("Name", prop=True, default=True)
@@ -112,9 +100,9 @@ class WScript(HostObject):
         return self._timeout
 
     @offered("Arguments", prop=True)
-    def arguments(self, *index: Any) -> Any:
-        """The script's arguments; with an index, one of them."""
-        return fitting(self._arguments.item, index, "Arguments") if index else self._arguments
+    def arguments(self) -> Arguments:
+        """The script's arguments."""
+        return self._arguments
 
     @offered("StdIn", prop=True)
     def stdin(self) -> HostObject:
@@ -203,16 +191,14 @@ class Arguments(HostObject):
         return iter(self._args)
 
     @offered("Named", prop=True)
-    def named(self, *name: Any) -> Any:
-        """Those of the form /name:value; with a name, one of them."""
-        named = Named(self._args)
-        return fitting(named.item, name, "Named") if name else named
+    def named(self) -> Named:
+        """Those of the form /name:value."""
+        return Named(self._args)
 
     @offered("Unnamed", prop=True)
-    def unnamed(self, *index: Any) -> Any:
-        """The others; with an index, one of them."""
-        unnamed = Arguments(tuple(argument for argument in self._args if not argument.startswith("/")))
-        return fitting(unnamed.item, index, "Unnamed") if index else unnamed
+    def unnamed(self) -> Arguments:
+        """The others."""
+        return Arguments(tuple(argument for argument in self._args if not argument.startswith("/")))
 
     @offered("ShowUsage")
     def show_usage(self) -> None:
@@ -262,123 +248,6 @@ class Named(HostObject):
     def each(self) -> Iterator[str]:
         """The names."""
         return iter(self._names)
-
-
-class OutStream(HostObject):
-    """A text stream that is written."""
-
-    source = "TextStream"
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    @offered("Write", text=True)
-    def write(self, text: str) -> None:
-        """Write a text."""
-        self._stream.write(text.replace("\r\n", "\n"))
-
-    @offered("WriteLine", text=True)
-    def write_line(self, text: str = "") -> None:
-        """Write a line."""
-        self.write(text + "\n")
-
-    @offered("WriteBlankLines")
-    def write_blank_lines(self, count: Any) -> None:
-        """Write so many empty lines."""
-        self.write("\n" * min(max(as_int(count), 0), 1 << 16))
-
-    @offered("Close")
-    def close(self) -> None:
-        """Write out what is kept; the stream stays open, it is the caller's."""
-        self._stream.flush()
-
-
-class InStream(HostObject):
-    """A text stream that is read."""
-
-    source = "TextStream"
-
-    def __init__(self, stream: TextIO, before: TextIO) -> None:
-        self._stream = stream
-        self._before = before
-        self._ahead = ""
-        self._line = 1
-        self._column = 1
-
-    def _fill(self) -> bool:
-        if not self._ahead:
-            self._before.flush()
-            self._ahead = self._stream.readline()
-        return bool(self._ahead)
-
-    def _taken(self, text: str) -> str:
-        newline = text.rfind("\n")
-        self._line += text.count("\n")
-        self._column = len(text) - newline if newline >= 0 else self._column + len(text)
-        return text
-
-    def _need(self) -> None:
-        if not self._fill():
-            raise Failure(HRESULT.E_UNEXPECTED, "Input past end of file")
-
-    @offered("AtEndOfStream", prop=True)
-    def at_end(self) -> bool:
-        """Whether nothing is left."""
-        return not self._fill()
-
-    @offered("AtEndOfLine", prop=True)
-    def at_end_of_line(self) -> bool:
-        """Whether the next character ends the line."""
-        return not self._fill() or self._ahead[0] in "\r\n"
-
-    @offered("Line", prop=True)
-    def line(self) -> int:
-        """The number of the line, from 1."""
-        return self._line
-
-    @offered("Column", prop=True)
-    def column(self) -> int:
-        """The number of the column, from 1."""
-        return self._column
-
-    @offered("ReadLine")
-    def read_line(self) -> str:
-        """The rest of the line, without its end."""
-        self._need()
-        text, self._ahead = self._ahead, ""
-        return self._taken(text).rstrip("\r\n")
-
-    @offered("ReadAll")
-    def read_all(self) -> str:
-        """All that is left."""
-        self._need()
-        text, self._ahead = self._ahead + self._stream.read(), ""
-        return self._taken(text)
-
-    @offered("Read")
-    def read(self, count: Any) -> str:
-        """So many characters, or as many as are left."""
-        wanted = max(as_int(count), 0)
-        self._need()
-        text = io.StringIO()
-        while wanted and self._fill():
-            part, self._ahead = self._ahead[:wanted], self._ahead[wanted:]
-            wanted -= text.write(part)
-        return self._taken(text.getvalue())
-
-    @offered("Skip")
-    def skip(self, count: Any) -> None:
-        """Pass over so many characters."""
-        self.read(count)
-
-    @offered("SkipLine")
-    def skip_line(self) -> None:
-        """Pass over the rest of the line."""
-        self.read_line()
-
-    @offered("Close")
-    def close(self) -> None:
-        """Nothing to do: the stream is the caller's."""
 
 
 def windows_path(path: Path) -> str:

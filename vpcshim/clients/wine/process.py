@@ -29,13 +29,16 @@ class HostProcess:
     Attributes:
         channel: The channel to it.
         secret: What it has to greet with.
+        drive: The folder of the host that is its drive C.
     """
 
     def __init__(self) -> None:
         """Start it; raises NoWine."""
         wine = installation.find()
         host = program.path()
-        environment = wine.environment(installation.prefix(wine))
+        prefix = installation.prefix(wine)
+        self.drive = prefix / "drive_c"
+        environment = wine.environment(prefix)
         self.secret = secrets.token_bytes(SECRET_SIZE)
         installation.keep_server(wine, environment)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__

@@ -1,0 +1,156 @@
+"""FileSystemObject in Wine's engines: what the unit tests cannot show, the script's side of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.harness.wine import need_wine
+from vpcshim.clients.hooks.dry_run import DryRun
+from vpcshim.clients.scripts import run_script
+from vpcshim.model.paths import DriveMap
+from vpcshim.testing import Machine, NodeBuilder
+
+Run = Callable[..., list[str]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _wine() -> None:
+    need_wine()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "vms"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def run(vpcshim_node: NodeBuilder, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path) -> Run:
+    """Runs a script that ends well; drive C: is the folder."""
+    node = vpcshim_node(Machine("web01"))
+
+    def go(text: str, language: str = "vbs", *, dry: bool = False) -> list[str]:
+        script = tmp_path / f"script.{language}"
+        script.write_text(text)
+        hooks = (DryRun(),) if dry else ()
+        factory = lambda progid, _server: node.application(progid)  # noqa: E731
+        code = run_script(script, (), factory, hooks, batch=True, drives=DriveMap({"C:": root}))
+        out, err = capsys.readouterr()
+        assert (code, err) == (0, "")
+        return out.splitlines()
+
+    return go
+
+
+FSO = 'Set fso = CreateObject("Scripting.FileSystemObject")\n'
+
+
+def test_folders_and_files_are_gone_through(run: Run, root: Path) -> None:
+    for name in ("b.vhd", "A.vmc"):
+        (root / name).write_bytes(b"x" * 3)
+    (root / "sub").mkdir()
+    (root / "sub" / "c").write_bytes(b"12345")
+    lines = run(
+        FSO + 'Set root = fso.GetFolder(fso.GetDrive("C").RootFolder)\n'
+        'For Each one In root.Files\nWScript.Echo one, one.Size + 1, TypeName(one), one.Drive & "!"\nNext\n'
+        "For Each one In root.SubFolders\n"
+        'WScript.Echo one.Name, one.Files.Count, one.Files("C").Size, one.Size\nNext\n'
+        "WScript.Echo TypeName(fso), TypeName(root)\n"
+        'WScript.Echo fso.FileExists(root & "b.VHD"), fso.FolderExists("C:\\nothere")\n'
+        'WScript.Echo DateDiff("s", root.Files("b.vhd").DateLastModified, Now) < 3600\n'
+    )
+    assert lines == [
+        r"C:\A.vmc 4 File C:!",
+        r"C:\b.vhd 4 File C:!",
+        "sub 1 5 5",
+        "FileSystemObject Folder",
+        "-1 0",
+        "-1",
+    ]
+
+
+def test_in_jscript(run: Run, root: Path) -> None:
+    (root / "a").write_text("one\r\ntwo")
+    lines = run(
+        'var fso = new ActiveXObject("Scripting.FileSystemObject"), f = fso.GetFile("C:\\\\a");\n'
+        "for (var e = new Enumerator(fso.GetFolder('C:\\\\').Files); !e.atEnd(); e.moveNext())\n"
+        "  WScript.Echo(e.item().Path);\n"
+        "f.Attributes = 33; WScript.Echo(f.Attributes); f.Attributes ^= 1; f.Name = 'b'; WScript.Echo(f.Path);\n"
+        "var t = f.OpenAsTextStream(1); while (!t.AtEndOfStream) WScript.Echo(t.Line, t.ReadLine()); t.Close();\n"
+        'try { fso.GetFile("C:\\\\q"); } catch (x) { WScript.Echo(x.number & 0xFFFF, x.description); }\n',
+        "js",
+    )
+    assert lines == [r"C:\a", "33", r"C:\b", "1 one", "2 two", r"53 File not found: C:\q"]
+
+
+def test_errors_are_handled_by_their_numbers(run: Run, root: Path) -> None:
+    lines = run(
+        FSO + "On Error Resume Next\n"
+        'fso.GetFolder "C:\\q"\nWScript.Echo Err.Number, Err.Source, Err.Description : Err.Clear\n'
+        'fso.CreateFolder "C:\\a" : fso.CreateFolder "C:\\a"\nWScript.Echo Err.Number : Err.Clear\n'
+        'x = fso.GetFile("C:\\q").Size\nWScript.Echo Err.Number : Err.Clear\n'
+        'fso.OpenTextFile("C:\\b", 1, True).ReadAll\nWScript.Echo Err.Number : Err.Clear\n'
+        'fso.GetFolder("C:\\a").Nonsense\nWScript.Echo Err.Number\n'
+    )
+    assert lines == [r"76 Microsoft VBScript runtime error Path not found: C:\q", "58", "53", "62", "438"]
+
+
+def test_the_current_folder_is_wines(run: Run, root: Path) -> None:
+    (root / "sub").mkdir()
+    (root / "sub" / "here.txt").write_text("x")
+    lines = run(
+        FSO + 'Set shell = CreateObject("WScript.Shell")\n'
+        'WScript.Echo fso.GetAbsolutePathName("x")\n'
+        f'shell.CurrentDirectory = "Z:{root}/sub"\n'
+        'WScript.Echo fso.FileExists("HERE.txt"), fso.GetFile("here.txt"), fso.GetAbsolutePathName("..\\x")\n'
+    )
+    here = "Z:" + os.getcwd().replace("/", "\\") + "\\x"
+    assert lines == [here, r"-1 C:\sub\here.txt C:\x"]
+
+
+def test_what_wine_knows_is_asked_of_it(run: Run, root: Path) -> None:
+    lines = run(
+        FSO
+        + 'system = fso.GetSpecialFolder(1)\nWScript.Echo fso.GetFileVersion(fso.BuildPath(system, "scrrun.dll"))\n'
+        'fso.CreateTextFile("C:\\none").Close\nWScript.Echo "[" & fso.GetFileVersion("C:\\none") & "]"\n'
+    )
+    assert lines[0].startswith("5.")
+    assert lines[1] == "[]"
+
+
+def test_a_text_stays_what_it_is(run: Run, root: Path) -> None:
+    lines = run(
+        FSO + 'Set t = fso.OpenTextFile("C:\\t", 2, True, -1)\n'
+        "t.Write ChrW(8364) & ChrW(937) & 1.5 & True & vbCrLf & Empty\nt.Close\n"
+        'Set t = fso.OpenTextFile("C:\\t", 1, False, -1)\na = t.ReadAll\nWScript.Echo Len(a), AscW(a), a\n'
+    )
+    assert lines == ["11 8364 €Ω1.5True", ""]
+    assert (root / "t").read_bytes().decode("utf-16") == "€Ω1.5True\r\n"
+
+
+def test_a_dry_run_deletes_nothing(run: Run, root: Path) -> None:
+    (root / "a").write_text("x")
+    lines = run(
+        FSO + 'fso.DeleteFile "C:\\*"\nfso.CreateTextFile("C:\\b").WriteLine "x"\nWScript.Echo "done"\n', dry=True
+    )
+    assert lines == ["done"]
+    assert [path.name for path in root.iterdir()] == ["a"]
+
+
+def test_the_letters_of_another_machine_are_not_those_of_this_one(root: Path, tmp_path: Path) -> None:
+    """The drive map says what the server's machine has; a script's files are where it runs."""
+    (root / "a").write_text("x")
+    script = tmp_path / "script.vbs"
+    script.write_text(FSO + 'WScript.Echo fso.FileExists("C:\\a")\n')
+    command = [sys.executable, "-m", "vpcshim", "-c"]
+    options = ["run", "--drive", f"C:={root}", str(script)]
+    for uri, there in (("test:///default", "-1"), ("qemu+ssh://elsewhere.example/system", "0")):
+        done = subprocess.run([*command, uri, *options], capture_output=True, text=True, timeout=240, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{there}\n", "")

@@ -1,0 +1,206 @@
+r"""Which file a script means by a path, and what it is told that a file is called.
+
+Letters stand for what the drive map says. Beside those, `Z:` is this machine's root folder and `C:` the drive of
+Wine's Windows, as for all else that runs in Wine; a path of the host (`/srv/vm/web.vmc`, which the model hands out
+where no letter covers it) is one as well.
+"""
+
+from __future__ import annotations
+
+import ntpath
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from vpcshim.clients.scripting.runtime_errors import Number, failed, of_path, told
+from vpcshim.com.errors import ComError, Failure
+from vpcshim.model.paths import DriveMap
+
+if TYPE_CHECKING:
+    from vpcshim.clients.files.changes import Changes
+
+_SHARE = ("\\\\", "//")
+
+
+class Place(NamedTuple):
+    """A file or folder, or where one may come to be.
+
+    Attributes:
+        shown: Its path as the script is told it.
+        host: Its path on this machine.
+    """
+
+    shown: str
+    host: Path
+
+    @property
+    def name(self) -> str:
+        """Its own name, which a drive's root has none of."""
+        return "" if ntpath.splitdrive(self.shown)[1] in ("", "\\") else self.host.name
+
+    def child(self, name: str) -> Place:
+        """What is of that name in it."""
+        return Place(ntpath.join(self.shown, name), self.host / name)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return os.path.isdir(self.host)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is there and no folder."""
+        return os.path.exists(self.host) and not self.is_folder
+
+
+class Places:
+    """The paths of one script.
+
+    Args:
+        drives: The letters that the script's drive map has.
+        windows: The folder of the host that Wine's `C:` is.
+        current: Tells the script's current folder, as Wine's Windows has it.
+        changes: What becomes of what the script does to files.
+
+    Attributes:
+        windows: As given.
+        changes: As given.
+    """
+
+    def __init__(self, drives: DriveMap, windows: Path, current: Callable[[], str], changes: Changes) -> None:
+        self.windows = windows
+        self.changes = changes
+        wines = {"C:": windows, "Z:": Path("/")}
+        self._wines = DriveMap(wines)
+        self._drives = drives.over(wines)
+        self._current = current
+
+    @property
+    def letters(self) -> dict[str, Path]:
+        """The folder of each letter."""
+        return self._drives.folders
+
+    def place(self, path: str) -> Place:
+        """The file of that path; there may be none.
+
+        Raises:
+            ComError: Path not found, Bad file name or number: it can be none of this machine.
+        """
+        if not path.strip():
+            raise failed(Number.INVALID_ARGUMENT, "a path is not empty")
+        shown = self.absolute(path)
+        if shown.startswith(_SHARE):
+            text = f"{path} (shares are not reached: mount it here, and let --drive give its folder a letter)"
+            raise failed(Number.PATH_NOT_FOUND, text)
+        try:
+            return Place(shown, self._drives.to_host(shown))
+        except Failure as failure:
+            raise of_path(failure) from failure
+
+    def of_host(self, host: Path) -> Place:
+        """The place of a path of the host."""
+        return Place(self._drives.to_script(host), host)
+
+    def wines(self, place: Place) -> str:
+        """The path under which programs of Wine's reach it."""
+        return self._wines.to_script(place.host)
+
+    def absolute(self, path: str) -> str:
+        r"""The whole path, without `.` and `..`, whether or not there is anything; relative to the current folder.
+
+        Raises:
+            ComError: As `place`.
+        """
+        if path.startswith(_SHARE):
+            return ntpath.normpath(path)
+        if path.startswith("/"):
+            try:
+                return self._drives.to_script(self._drives.to_host(path))
+            except Failure as failure:
+                raise of_path(failure) from failure
+        drive, rest = ntpath.splitdrive(path)
+        if drive and rest[:1] in ("\\", "/"):
+            whole = path
+        else:
+            here = self._here()
+            same = drive.upper() in ("", ntpath.splitdrive(here)[0].upper())
+            if same and here.startswith("/"):
+                return self.absolute(f"{here}\\{rest}")
+            whole = ntpath.join(here, rest) if same else f"{drive}\\{rest}"
+        whole = ntpath.normpath(whole)
+        return whole[0].upper() + whole[1:]
+
+    def _here(self) -> str:
+        return self._drives.to_script(self._wines.to_host(self._current()))
+
+    def folder(self, path: str) -> Place:
+        """The folder of that path; ComError where there is none."""
+        place = self.place(path)
+        if not place.is_folder:
+            raise failed(Number.PATH_NOT_FOUND, place.shown)
+        return place
+
+    def file(self, path: str) -> Place:
+        """The file of that path; ComError where there is none."""
+        place = self.place(path)
+        if not place.is_file:
+            raise failed(Number.FILE_NOT_FOUND, place.shown)
+        return place
+
+    def matching(self, path: str, *, folders: bool) -> list[Place]:
+        """What a path with `*` and `?` in its last part stands for, by name; of one without, the thing itself.
+
+        Raises:
+            ComError: File not found, Path not found: there is none.
+        """
+        head, pattern = ntpath.split(path.rstrip("\\/") if folders else path)
+        if not has_wildcard(pattern):
+            return [self.folder(path) if folders else self.file(path)]
+        folder = self.folder(head or ".")
+        matches = matcher(pattern)
+        found = [one for one in entries(folder) if one.is_folder == folders and matches(one.host.name)]
+        if not found:
+            number = Number.PATH_NOT_FOUND if folders else Number.FILE_NOT_FOUND
+            raise failed(number, ntpath.join(folder.shown, pattern))
+        return found
+
+
+def has_wildcard(path: str) -> bool:
+    """Whether the last part of the path may stand for several names."""
+    return any(character in ntpath.basename(path) for character in "*?")
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a name fits a pattern with `*` and `?`, in any case; `*.*` fits those without a dot, too."""
+    parts = {"*": ".*", "?": "."}
+    wanted = "*" if pattern == "*.*" else pattern
+    regex = re.compile("".join(parts.get(one) or re.escape(one) for one in wanted), re.IGNORECASE | re.DOTALL)
+    return lambda name: regex.fullmatch(name) is not None
+
+
+def entries(folder: Place) -> Iterator[Place]:
+    """What is in a folder, by name; links that lead nowhere are passed over, as what is neither file nor folder."""
+    with told(folder.shown, Number.PATH_NOT_FOUND):
+        names = sorted(os.listdir(folder.host), key=lambda name: (name.casefold(), name))
+    for name in names:
+        place = folder.child(name)
+        if os.path.exists(place.host):
+            yield place
+
+
+def is_read_only(place: Place) -> bool:
+    """Whether nobody may write to it."""
+    with told(place.shown):
+        return not stat.S_IMODE(os.stat(place.host).st_mode) & 0o222
+
+
+def exists(look: Callable[[], Place]) -> bool:
+    """Whether what `look` looks for is there: what cannot be a path is no error here."""
+    try:
+        look()
+    except ComError:
+        return False
+    return True

@@ -1,0 +1,257 @@
+"""Copying, moving and deleting files and folders, so that nothing is left half done where that can be had.
+
+A file is copied beside its new place and put there in one step; holes stay holes. An image that a machine has open
+is no file to copy, replace, move or delete, as on Windows: QEMU's locks tell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ntpath
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vpcshim.clients.files.places import Place, entries, is_read_only
+from vpcshim.clients.scripting.runtime_errors import Number, failed, told
+from vpcshim.com.errors import ComError
+from vpcshim.hypervisor import imagelock
+from vpcshim.hypervisor.imageerrors import ImageBusy, ImageError
+from vpcshim.model import hostfiles
+
+_PART = 1 << 20
+# What the kernel does not copy from one such file to the other; then the bytes come through here.
+_NOT_WITHIN = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
+
+
+def copy_file(source: Place, target: Place, *, overwrite: bool) -> None:
+    """Copy a file, with its time and attributes, to a path where there is none, or with `overwrite` in its stead.
+
+    Raises:
+        ComError: Path not found, File already exists, Permission denied, Disk full.
+    """
+    _check_replaced(source, target, overwrite=overwrite)
+    with told(target.shown, Number.PATH_NOT_FOUND), _kept(source), _kept(target):
+        beside = _copied(source.host, target)
+        try:
+            if overwrite:
+                os.replace(beside, target.host)
+            else:
+                hostfiles.put(beside, target.host)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def _check_replaced(source: Place, target: Place, *, overwrite: bool) -> None:
+    if target.is_folder:
+        raise failed(Number.DENIED, f"{target.shown} (it is a folder)")
+    if not target.is_file:
+        return
+    if os.path.samefile(source.host, target.host):
+        raise failed(Number.DENIED, f"{target.shown} (it is the file that is copied)")
+    if not overwrite:
+        raise failed(Number.EXISTS, target.shown)
+    if is_read_only(target):
+        raise failed(Number.DENIED, f"{target.shown} (it is read-only)")
+    check_free(target)
+
+
+def _copied(source: Path, target: Place) -> Path:
+    """A copy beside the target; OSError where it cannot be made, and then there is none."""
+    handle, name = tempfile.mkstemp(".vpcshim-new", f".{target.host.name[:200]}.", target.host.parent)
+    beside = Path(name)
+    try:
+        with contextlib.closing(os.fdopen(handle, "wb", buffering=0)) as written, _opened(source) as read:
+            _copy_data(read, written.fileno())
+        was = os.stat(source)
+        # Not copystat: of an image that was in use, libvirt's notes on who is to own it afterwards would go along.
+        os.chmod(beside, stat.S_IMODE(was.st_mode))
+        os.utime(beside, ns=(was.st_atime_ns, was.st_mtime_ns))
+        if target.is_file:
+            owned = os.stat(target.host)
+            os.chown(beside, owned.st_uid, owned.st_gid)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    return beside
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    # A pipe would block the opening for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EPERM, "it is no regular file")
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _copy_data(source: int, target: int) -> None:
+    size = os.fstat(source).st_size
+    end = 0
+    while True:
+        try:
+            start = os.lseek(source, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # nothing but a hole is left
+                raise
+            break
+        end = os.lseek(source, start, os.SEEK_HOLE)
+        while start < end and (done := _copy_part(source, target, start, end - start)):
+            start += done
+    os.ftruncate(target, max(size, os.fstat(target).st_size))
+
+
+def _copy_part(source: int, target: int, at: int, most: int) -> int:
+    try:
+        return os.copy_file_range(source, target, most, at, at)
+    except OSError as error:
+        if error.errno not in _NOT_WITHIN:
+            raise
+    return os.pwrite(target, os.pread(source, min(most, _PART), at), at)
+
+
+def copy_folder(source: Place, target: Place, *, overwrite: bool) -> None:
+    """Copy a folder and all that is in it; into one that is there, what it has of the same names is replaced.
+
+    Raises:
+        ComError: As `copy_file`; what was copied until then stays.
+    """
+    _check_apart(source, target)
+    if target.is_file:
+        raise failed(Number.EXISTS, target.shown)
+    _copy_tree(source, target, overwrite=overwrite, within=frozenset())
+
+
+def _copy_tree(source: Place, target: Place, *, overwrite: bool, within: frozenset[tuple[int, int]]) -> None:
+    with told(source.shown, Number.PATH_NOT_FOUND):
+        found = os.stat(source.host)
+    this = (found.st_dev, found.st_ino)
+    if this in within:
+        raise failed(Number.PATH_NOT_FOUND, f"{source.shown} (a link leads back to a folder that it is in)")
+    if not target.is_folder:
+        with told(target.shown, Number.PATH_NOT_FOUND):
+            os.mkdir(target.host)
+    for place in entries(source):
+        copied = target.child(place.host.name)
+        if place.is_folder:
+            _copy_tree(place, copied, overwrite=overwrite, within=within | {this})
+        else:
+            copy_file(place, copied, overwrite=overwrite)
+
+
+def move(source: Place, target: Place) -> Place:
+    """Move a file or a folder to a path where there is nothing; where it is then.
+
+    Raises:
+        ComError: File already exists, Path not found, Permission denied.
+    """
+    _check_no_root(source)
+    if target.host == source.host:  # in another case, perhaps
+        target = target._replace(host=target.host.with_name(ntpath.basename(target.shown)))
+    if os.path.lexists(target.host):
+        raise failed(Number.EXISTS, target.shown)
+    if source.is_folder:
+        _check_apart(source, target)
+    for file in _files(source):
+        check_free(file)
+    with told(target.shown, Number.PATH_NOT_FOUND):
+        try:
+            os.rename(source.host, target.host)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _move_across(source, target)
+    return target
+
+
+def _move_across(source: Place, target: Place) -> None:
+    """To another file system: the original goes when the copy is whole."""
+    if source.is_folder:
+        try:
+            copy_folder(source, target, overwrite=False)
+        except BaseException:
+            shutil.rmtree(target.host, ignore_errors=True)
+            raise
+        _remove(source.host)
+    else:
+        copy_file(source, target, overwrite=False)
+        source.host.unlink()
+
+
+def delete(place: Place, *, force: bool) -> None:
+    """Delete a file, or a folder and all that is in it; nothing of it where a part of it cannot be.
+
+    Raises:
+        ComError: Permission denied: read-only without `force`, or an image in use.
+    """
+    _check_no_root(place)
+    for file in (*_files(place), *([place] if place.is_folder else [])):
+        if not force and is_read_only(file):
+            raise failed(Number.DENIED, f"{file.shown} (it is read-only)")
+        if not file.is_folder:
+            check_free(file)
+    with told(place.shown):
+        _remove(place.host)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()  # of a link, that itself
+
+
+def _files(place: Place) -> Iterator[Place]:
+    """The file; of a folder, all that are in it, but not in others that links lead to."""
+    if not place.is_folder:
+        yield place
+    elif not place.host.is_symlink():
+        for one in entries(place):
+            yield from _files(one)
+
+
+def _check_no_root(place: Place) -> None:
+    if not place.name:
+        raise failed(Number.DENIED, f"{place.shown} (it is the root of a drive)")
+
+
+def _check_apart(source: Place, target: Place) -> None:
+    within = target.host.parent.resolve() / target.host.name
+    if within.is_relative_to(source.host.resolve()) and within != source.host.resolve():
+        raise failed(Number.DENIED, f"{target.shown} (it is in {source.shown})")
+
+
+@contextmanager
+def _kept(place: Place) -> Iterator[None]:
+    """Keep machines from writing to a file meanwhile; refuse it where one does."""
+    with contextlib.ExitStack() as stack:
+        if stat.S_ISREG(_mode(place)):
+            try:
+                stack.enter_context(imagelock.held(place.host))
+            except ImageBusy as error:
+                raise _in_use(place) from error
+            except ImageError as error:
+                raise failed(Number.DENIED, f"{place.shown} ({error})") from error
+        yield
+
+
+def _mode(place: Place) -> int:
+    return os.stat(place.host).st_mode if os.path.exists(place.host) else 0
+
+
+def check_free(place: Place) -> None:
+    """Refuse an image that a machine, or another program of QEMU's, has open; raises ComError."""
+    if stat.S_ISREG(_mode(place)) and imagelock.is_open(place.host):
+        raise _in_use(place)
+
+
+def _in_use(place: Place) -> ComError:
+    return failed(Number.DENIED, f"{place.shown} (a running machine, or another program of QEMU's, has it open)")

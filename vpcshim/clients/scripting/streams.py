@@ -1,0 +1,164 @@
+"""Text streams as scripts have them: the standard ones, and how any is read.
+
+Source: the TextStream object of the Scripting runtime's reference.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any, TextIO
+
+from vpcshim.clients.scripting.conversions import as_int
+from vpcshim.clients.scripting.objects import HostObject, offered
+from vpcshim.clients.scripting.runtime_errors import Number, failed, told
+
+_MOST_LINES = 1 << 16
+
+
+class Streams:
+    """Where a script reads and writes.
+
+    Attributes:
+        stdin: Standard input.
+        stdout: Standard output.
+        stderr: Standard error.
+        objects: The same as the script has them.
+    """
+
+    def __init__(self, stdin: TextIO, stdout: TextIO, stderr: TextIO) -> None:
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self.objects = InStream(stdin, stdout), OutStream(stdout), OutStream(stderr)
+
+
+class OutStream(HostObject):
+    """A text stream that is written."""
+
+    source = "TextStream"
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @offered("Write", text=True)
+    def write(self, text: str) -> None:
+        """Write a text."""
+        self._stream.write(text.replace("\r\n", "\n"))
+
+    @offered("WriteLine", text=True)
+    def write_line(self, text: str = "") -> None:
+        """Write a line."""
+        self.write(text + "\n")
+
+    @offered("WriteBlankLines")
+    def write_blank_lines(self, count: Any) -> None:
+        """Write so many empty lines."""
+        self.write("\n" * lines(count))
+
+    @offered("Close")
+    def close(self) -> None:
+        """Write out what is kept; the stream stays open, it is the caller's."""
+        self._stream.flush()
+
+
+def lines(count: Any) -> int:
+    """A number of lines to write at once; ComError where nobody can mean so many."""
+    number = as_int(count)
+    if number > _MOST_LINES:
+        raise failed(
+            Number.INVALID_ARGUMENT, f"at most {_MOST_LINES} empty lines are written at once, not {number}"
+        )
+    return max(number, 0)
+
+
+class InStream(HostObject):
+    """A text stream that is read."""
+
+    source = "TextStream"
+    _shown = "standard input"
+
+    def __init__(self, stream: TextIO, before: TextIO | None = None) -> None:
+        """Read `stream`; what is kept for `before`, a prompt, is written out first."""
+        self._stream = stream
+        self._before = before
+        self._ahead = ""
+        self._line = 1
+        self._column = 1
+
+    def _fill(self) -> bool:
+        if not self._ahead:
+            if self._before is not None:
+                self._before.flush()
+            with told(self._shown):
+                self._ahead = self._stream.readline()
+        return bool(self._ahead)
+
+    def _taken(self, text: str) -> str:
+        newline = text.rfind("\n")
+        self._line += text.count("\n")
+        self._column = len(text) - newline if newline >= 0 else self._column + len(text)
+        return text
+
+    def _need(self) -> None:
+        if not self._fill():
+            raise failed(Number.PAST_END, "nothing is left to be read")
+
+    @offered("AtEndOfStream", prop=True)
+    def at_end(self) -> bool:
+        """Whether nothing is left."""
+        return not self._fill()
+
+    @offered("AtEndOfLine", prop=True)
+    def at_end_of_line(self) -> bool:
+        """Whether the next character ends the line."""
+        return not self._fill() or self._ahead[0] in "\r\n"
+
+    @offered("Line", prop=True)
+    def line(self) -> int:
+        """The number of the line, from 1."""
+        return self._line
+
+    @offered("Column", prop=True)
+    def column(self) -> int:
+        """The number of the column, from 1."""
+        return self._column
+
+    @offered("ReadLine")
+    def read_line(self) -> str:
+        """The rest of the line, without its end."""
+        self._need()
+        text, self._ahead = self._ahead, ""
+        return self._taken(text).rstrip("\r\n")
+
+    @offered("ReadAll")
+    def read_all(self) -> str:
+        """All that is left."""
+        self._need()
+        with told(self._shown):
+            text, self._ahead = self._ahead + self._stream.read(), ""
+        return self._taken(text)
+
+    @offered("Read")
+    def read(self, count: Any) -> str:
+        """So many characters, or as many as are left."""
+        wanted = max(as_int(count), 0)
+        self._need()
+        text = io.StringIO()
+        while wanted and self._fill():
+            part, self._ahead = self._ahead[:wanted], self._ahead[wanted:]
+            wanted -= text.write(part)
+        return self._taken(text.getvalue())
+
+    @offered("Skip")
+    def skip(self, count: Any) -> None:
+        """Pass over so many characters."""
+        self.read(count)
+
+    @offered("SkipLine")
+    def skip_line(self) -> None:
+        """Pass over the rest of the line."""
+        self.read_line()
+
+    @offered("Close")
+    def close(self) -> None:
+        """Nothing to do: the stream is the caller's."""
