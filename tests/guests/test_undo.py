@@ -18,6 +18,7 @@ import pytest
 import vpcshim
 from tests.harness import needs
 from tests.harness.guests import Disk, Guest, GuestFactory, PrivateLibvirtd, remove_domain
+from tests.harness.undo_child import begin
 from tests.harness.waiting import wait_until
 from vpcshim import HRESULT, ComError, constants
 from vpcshim.hypervisor import imageerrors, overlays, qemuimg
@@ -345,7 +346,7 @@ def test_what_can_have_no_overlay_is_refused(
     with pytest.raises(ComError, match=rf"undoing cannot have undo disks: its drive [vs]da {why}"):
         vm.Undoable = True
     with pytest.raises(Unsupported, match=why):
-        overlays.begin(domain)
+        begin(domain)
     assert domain.XMLDesc(2) == before
     assert leftovers(tmp_path) == []
 
@@ -362,7 +363,7 @@ def test_a_machine_with_snapshots_is_refused(define: Callable[[str], Any], tmp_p
 
 def test_snapshots_of_undo_disks_keep_them(define: Callable[[str], Any], tmp_path: Path) -> None:
     domain = define(Disk("vda", make_image(tmp_path, "raw")).xml())
-    overlays.begin(domain)
+    begin(domain)
     snapshot = domain.snapshotCreateXML("<domainsnapshot><name>inside</name></domainsnapshot>")
     before = domain.XMLDesc(2)
     for operation in (overlays.discard, lambda domain: overlays.merge(domain, qemuimg.Job())):
@@ -380,7 +381,7 @@ def test_an_undo_disk_that_something_lies_over_is_not_taken_away(
     """As a snapshot in a file of its own leaves it, of which libvirt keeps no record."""
     image, upper, top = make_image(tmp_path, "raw"), tmp_path / "upper.qcow2", tmp_path / "top.qcow2"
     domain = define(Disk("vda", image).xml())
-    overlays.begin(domain)
+    begin(domain)
     overlay = overlays.undo_disks(domain)["vda"]
     qemuimg.create(upper, format="qcow2", backing=overlay, backing_format="qcow2")
     qemuimg.create(top, format="qcow2", backing=upper, backing_format="qcow2")
@@ -401,7 +402,7 @@ def test_what_needs_no_overlay_has_none(define: Callable[[str], Any], tmp_path: 
         + Disk("fda", device="floppy").xml()
         + f"<disk type='file'><source file='{image}'/><target dev='vdb'/><transient/></disk>"
     )
-    overlays.begin(domain)
+    begin(domain)
     assert overlays.undo_disks(domain) == {}
     assert leftovers(tmp_path) == []
 
@@ -411,7 +412,7 @@ def test_an_overlay_belongs_to_whom_the_image_belongs(define: Callable[[str], An
     os.chown(image, 1234, 4321)
     image.chmod(0o460)
     domain = define(Disk("vda", image).xml())
-    overlays.begin(domain)
+    begin(domain)
     found = overlays.undo_disks(domain)["vda"].stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1234, 4321, 0o660)
     assert overlays.originals(domain) == {"vda": image}
@@ -425,7 +426,7 @@ def test_an_image_that_cannot_have_an_overlay_leaves_everything_as_it_was(
     before = domain.XMLDesc(2)
     other.unlink()
     with pytest.raises(imageerrors.ImageMissing, match=r"other\.raw"):
-        overlays.begin(domain)
+        begin(domain)
     assert domain.XMLDesc(2) == before
     assert leftovers(tmp_path) == []
 
@@ -446,7 +447,7 @@ def test_a_block_device_lies_below_an_overlay_among_libvirts_images(
         target = "<target dev='vda' bus='virtio'/>"
         domain = define(f"<disk type='block'><driver name='qemu'/><source dev='{device}'/>{target}</disk>")
         before = domain.XMLDesc(2)
-        overlays.begin(domain)
+        begin(domain)
         overlay = overlays.undo_disks(domain)["vda"]
         assert overlay.parent == folder
         subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -q -P 90 0 4M", overlay], check=True, timeout=60)
@@ -470,7 +471,7 @@ def test_a_volume_is_found_in_its_pool_and_stays_one(
         source = f"<source pool='undoing' volume='{image.name}'/>"
         domain = define(f"<disk type='volume'><driver name='qemu' type='raw'/>{source}{target}</disk>")
         before = domain.XMLDesc(2)
-        overlays.begin(domain)
+        begin(domain)
         assert overlays.originals(domain) == {"vda": image}
         overlays.discard(domain)
         assert domain.XMLDesc(2) == before
@@ -482,7 +483,7 @@ def test_a_merge_that_cannot_end_is_not_begun(define: Callable[[str], Any], tmp_
     image = make_image(tmp_path, "raw")
     domain = define(Disk("vda", image).xml())
     vm = vpcshim.CreateObject(VPC, URI).FindVirtualMachine("undoing")
-    overlays.begin(domain)
+    begin(domain)
     before = domain.XMLDesc(2)
     image.chmod(0o444)
     with pytest.raises(ComError, match="is read-only") as caught:
@@ -502,7 +503,7 @@ def test_a_merge_that_cannot_end_is_not_begun(define: Callable[[str], Any], tmp_
 def test_a_merge_shows_how_far_it_is(define: Callable[[str], Any], tmp_path: Path) -> None:
     images = [make_image(tmp_path, "raw", name) for name in ("a", "b")]
     domain = define("".join(Disk(f"vd{image.stem}", image).xml() for image in images))
-    overlays.begin(domain)
+    begin(domain)
     for path in overlays.undo_disks(domain).values():
         subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -q -P 90 0 16M", path], check=True, timeout=60)
     told: list[float] = []
@@ -519,7 +520,7 @@ def test_an_image_that_somebody_else_put_in_stays(
 ) -> None:
     image, other = make_image(tmp_path, "raw"), make_image(tmp_path, "raw", "other")
     domain = define(Disk("vda", image).xml())
-    overlays.begin(domain)
+    begin(domain)
     overlay = str(overlays.undo_disks(domain)["vda"])
     text = domain.XMLDesc(2)
     source = f"<source file='{overlay}'"
@@ -547,7 +548,7 @@ def test_what_others_merged_is_not_merged_again_over_what_was_written_since(
 ) -> None:
     image = make_image(tmp_path, "raw")
     domain = define(Disk("vda", image).xml())
-    overlays.begin(domain)
+    begin(domain)
     overlay = written_over(domain, connection, image, "newer than the overlay")
     overlays.merge(domain, qemuimg.Job())
     assert image.read_bytes().startswith(b"newer than the overlay")
@@ -588,7 +589,7 @@ def test_a_merge_without_room_is_completed_once_there_is_some(
         with image.open("wb") as file:
             file.truncate(SIZE)
         domain = define(Disk("vda", image).xml())
-        overlays.begin(domain)
+        begin(domain)
         overlay = overlays.undo_disks(domain)["vda"]
         command = "write -q -P 90 0 3M"
         subprocess.run(["qemu-io", "-f", "qcow2", "-c", command, overlay], check=True, timeout=60)
@@ -616,9 +617,9 @@ def test_a_disk_that_lost_its_undo_disk_gets_another(
 ) -> None:
     image = make_image(tmp_path, "raw")
     domain = define(Disk("vda", image).xml())
-    overlays.begin(domain)
+    begin(domain)
     old = written_over(domain, connection, image, "newer")
-    overlays.begin(domain)
+    begin(domain)
     new = overlays.undo_disks(domain)["vda"]
     assert new != old
     assert f"<source file='{new}'" in domain.XMLDesc(2)
@@ -627,7 +628,7 @@ def test_a_disk_that_lost_its_undo_disk_gets_another(
 def test_a_merge_of_a_rebased_overlay_is_not_begun(define: Callable[[str], Any], tmp_path: Path) -> None:
     image, other = make_image(tmp_path, "raw"), make_image(tmp_path, "raw", "other")
     domain = define(Disk("vda", image).xml())
-    overlays.begin(domain)
+    begin(domain)
     overlay = overlays.undo_disks(domain)["vda"]
     before = domain.XMLDesc(2), other.read_bytes()
     for backing, form in ((other, "raw"), (None, None)):
@@ -644,7 +645,7 @@ def test_a_disk_with_another_target_is_led_back_as_well(
 ) -> None:
     image = make_image(tmp_path, "raw")
     domain = define(Disk("vda", image).xml())
-    overlays.begin(domain)
+    begin(domain)
     connection.defineXML(domain.XMLDesc(2).replace("dev='vda'", "dev='vdc'"))
     overlays.discard(domain)
     assert leftovers(tmp_path) == []
@@ -656,7 +657,7 @@ def test_what_a_guest_wrote_into_a_raw_image_is_not_taken_for_its_header(
 ) -> None:
     image, posing = make_image(tmp_path, "raw"), tmp_path / "posing.raw"
     domain = define(Disk("vda", image).xml())
-    overlays.begin(domain)
+    begin(domain)
     overlay = overlays.undo_disks(domain)["vda"]
     qemuimg.create(posing, format="qcow2", backing=overlay, backing_format="qcow2")
     more = Disk("vdb", posing).xml()
@@ -683,11 +684,11 @@ def test_a_new_disk_gets_an_overlay_beside_those_that_are_kept(
 ) -> None:
     image, added = make_image(tmp_path, "raw"), make_image(tmp_path, "vpc", "added")
     domain = define(Disk("vda", image).xml())
-    overlays.begin(domain)
+    begin(domain)
     first = overlays.undo_disks(domain)
     more = Disk("vdb", added, format="vpc").xml()
     connection.defineXML(domain.XMLDesc(2).replace("</devices>", f"{more}</devices>"))
-    overlays.begin(domain)
+    begin(domain)
     both = overlays.undo_disks(domain)
     assert both["vda"] == first["vda"]
     assert set(both) == {"vda", "vdb"}
@@ -700,7 +701,7 @@ def test_a_machine_that_is_deleted_takes_its_undo_disks_along(guest_factory: Gue
     image = make_image(tmp_path, "raw")
     before = image.read_bytes()
     guest = guest_factory(disks=(Disk("vda", image),), start=False)
-    overlays.begin(guest.domain)
+    begin(guest.domain)
     assert len(leftovers(tmp_path)) == 1
     app = vpcshim.CreateObject(VS, URI)
     app.DeleteVirtualMachine(app.FindVirtualMachine(guest.name))
@@ -712,7 +713,7 @@ def test_a_machine_that_libvirt_does_not_forget_keeps_its_undo_disks(
     guest_factory: GuestFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guest = guest_factory(disks=(Disk("vda", make_image(tmp_path, "raw")),), start=False)
-    overlays.begin(guest.domain)
+    begin(guest.domain)
     before = leftovers(tmp_path), guest.domain.XMLDesc(2)
 
     def refuse(*_: object) -> None:
@@ -734,7 +735,7 @@ def test_what_somebody_starts_on_undo_disks_that_are_about_to_go_keeps_them(
 ) -> None:
     """As by `virsh start` in the moment between the merge and the end of the overlays."""
     guest = guest_factory(disks=(Disk("vda", make_image(tmp_path, "raw")),), start=False)
-    overlays.begin(guest.domain)
+    begin(guest.domain)
     overlay = overlays.undo_disks(guest.domain)["vda"]
     before = guest.domain.XMLDesc(2)
     take_off = overlays._take_off
@@ -763,7 +764,7 @@ def test_a_machine_that_is_started_on_its_originals_loses_its_undo_disks(
 ) -> None:
     """Started a moment later than above: what its guest writes is not beneath anything."""
     guest = guest_factory(disks=(Disk("vda", make_image(tmp_path, "raw")),), start=False)
-    overlays.begin(guest.domain)
+    begin(guest.domain)
     redefine = redefining.redefine
 
     def then_start(domain: Any, change: Any) -> None:

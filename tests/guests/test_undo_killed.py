@@ -26,7 +26,7 @@ import pytest
 import vpcshim
 from tests.guests.test_undo import VPC, content, leftovers, make_image, reads, start, undoable, write
 from tests.harness.guests import Disk, GuestFactory, PrivateLibvirtd, remove_domain
-from tests.harness.undo_child import DIED
+from tests.harness.undo_child import DIED, begin
 from vpcshim.hypervisor import imageerrors, overlays, qemuimg, undojournal
 from vpcshim.hypervisor.errors import DomainBusy
 
@@ -198,7 +198,7 @@ def test_dying_at_each_step(
     for step in range(1, MANY):
         bench.reset()
         if operation != "begin":
-            overlays.begin(bench.domain)
+            begin(bench.domain)
             bench.guest_writes()
         status = children.run(operation, bench.uuid, step=step)
         assert status in (0, DIED)
@@ -212,7 +212,7 @@ def test_dying_at_each_step(
             for image in bench.images.values():
                 assert image.read_bytes() == (bench.kept / image.name).read_bytes()
         # And it can be done again, or goes on.
-        overlays.begin(bench.domain)
+        begin(bench.domain)
         overlays.discard(bench.domain)
         bench.check(bench.all_old if operation != "merge" else bench.disks())
     else:
@@ -221,7 +221,10 @@ def test_dying_at_each_step(
     assert found > 3
 
 
-def test_killed_at_random(bench: Bench, children: Children, caplog: pytest.LogCaptureFixture) -> None:
+def test_killed_at_random(
+    bench: Bench, children: Children, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlays, "_LAST_WORDS", 1.0)  # here one may be killed in the midst of a call
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -233,7 +236,7 @@ def test_killed_at_random(bench: Bench, children: Children, caplog: pytest.LogCa
         operation = chance.choice(list(longest))
         bench.reset()
         if operation != "begin":
-            overlays.begin(bench.domain)
+            begin(bench.domain)
             bench.guest_writes()
         began = time.monotonic()
         status = children.run(operation, bench.uuid, kill_after=chance.uniform(0, longest[operation]))
@@ -302,7 +305,7 @@ def test_a_merge_of_a_saved_machine_that_dies_at_each_step(
 
 def test_what_ran_on_after_an_interrupted_merge_is_not_lost(bench: Bench) -> None:
     """Merged, and killed before its saved state was led back; the machine then ran on its overlays."""
-    overlays.begin(bench.domain)
+    begin(bench.domain)
     journal = undojournal.read(bench.domain)
     assert journal is not None
     stamps = {disk.target: "as it was when it was merged" for disk in journal.disks}
@@ -322,19 +325,20 @@ def test_the_last_words_of_one_that_was_killed_are_waited_for(
     bench: Bench, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overlays, "_LAST_WORDS", 3.0)
-    overlays.begin(bench.domain)
+    begin(bench.domain)
     assert children.run("discard", bench.uuid, step=1) == DIED
     took = []
-    for _ in range(2):
+    for _ in range(4):  # a busy machine may make one of them slow
         began = time.monotonic()
         overlays.recover(bench.domain)
         took.append(time.monotonic() - began)
-    assert took[1] < 3 <= took[0]
+    assert took[0] >= 3
+    assert min(took[1:]) < 3, "there are none any more"
 
 
 def test_one_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overlays, "_PATIENCE", 0.2)
-    overlays.begin(bench.domain)
+    begin(bench.domain)
     with overlays._exclusive(bench.domain), pytest.raises(DomainBusy, match="another task"):
         overlays.discard(bench.domain)
     overlays.discard(bench.domain)
@@ -342,7 +346,7 @@ def test_one_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_image_that_is_in_use_is_not_merged_into(bench: Bench, guest_factory: GuestFactory) -> None:
-    overlays.begin(bench.domain)
+    begin(bench.domain)
     bench.guest_writes()
     other = guest_factory(disks=(Disk("vda", bench.images["vda"]),))
     with pytest.raises(imageerrors.ImageBusy, match="lock"):

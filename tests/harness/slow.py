@@ -46,14 +46,14 @@ def hold_back(guest: Guest, percent: int) -> None:
         Path(f"/sys/fs/cgroup{groups['']}/cpu.max").write_text(f"{quota} {_PERIOD}")
 
 
-def slow_guest(guest_factory: GuestFactory, percent: int = 2) -> Guest:
-    """A guest with 144 MiB to save at that speed: two percent of a CPU take some three seconds for it."""
+def slow_guest(guest_factory: GuestFactory) -> Guest:
+    """A guest with 144 MiB to save with one percent of a CPU: that takes six seconds and more."""
     why = PrivateLibvirtd.why_no_cpu_limits()
     if why:
         needs.missing(why)
     guest = guest_factory(memory_mib=256)
     fill_memory(guest, _MIB)
     slow_down(guest)
-    hold_back(guest, percent)
+    hold_back(guest, 1)
     guest.hang_up()
     return guest

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Bench:
     product: Product
     interface: str
     made: Node | None = None
+    #: What ends what goes on in the situation, once it has been looked at.
+    ends: list[Callable[[], None]] = field(default_factory=list)
 
     def node(self, state: State = "running", reserve: float = 0.0) -> ComObject:
         """The object asked for on a node with the machine `web` in that state, and `big`, which reserves half."""
@@ -302,10 +304,11 @@ def saving(bench: Bench) -> ComObject:
     assert bench.made is not None
     bench.patch.setattr(task, "_MOMENT", 0.2)
     stopped = threading.Event()
+    bench.ends.append(stopped.set)
     stats = {"operation": libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE, "data_total": 100, "data_remaining": 60}
 
     def save(*_: object) -> None:
-        if stopped.wait(1.5):
+        if stopped.wait(60):
             error = libvirt.libvirtError("a mock of libvirt's handle")
             text = "operation aborted: job 'domain save' canceled by client"
             error.err = (libvirt.VIR_ERR_OPERATION_ABORTED, libvirt.VIR_FROM_QEMU, text, 2, None, None, None, 0, 0)

@@ -28,7 +28,7 @@ def options(vpcshim_node: NodeBuilder) -> ConnectionOptions:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collect, "_GRACE", 1.0)
+    monkeypatch.setattr(collect, "_GRACE", 4.0)
 
 
 @pytest.fixture
@@ -55,10 +55,10 @@ def test_a_server_that_hangs_costs_its_own_rows_and_is_noticed_when_it_is_back(
 
     monkeypatch.setattr(collect, "sweep", sweep)
     threads = threading.active_count()
-    for _ in range(3):
+    for _ in range(2):
         began = time.monotonic()
         report, other = collect.read([hanging, healthy])
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         assert report.failure is not None
         assert report.failure.code is HRESULT.DISP_E_EXCEPTION
         assert "no answer" in report.failure.description

@@ -412,3 +412,20 @@ def test_preferences_are_the_users_and_the_products(
     assert code_of(pc, "GetConfigurationValue", "acme/text") is HRESULT.VM_E_PREF_NOT_FOUND
     again.RemoveConfigurationValue("acme/text")
     assert code_of(server, "GetConfigurationValue", "acme/text") is HRESULT.VM_E_PREF_NOT_FOUND
+
+
+def test_a_machine_that_stops_before_its_xml_is_read_has_no_activation_values(
+    vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its definition holds was maybe never the running machine's."""
+    vm = machine(vpcshim_node("web"), "web")
+    vm.SetConfigurationValue("acme/owner", "next")
+    real = libvirt.virDomain.XMLDesc
+
+    def stopped(domain: libvirt.virDomain, flags: int = 0) -> str:
+        if domain.isActive():
+            domain.destroy()
+        return str(real(domain, flags))
+
+    monkeypatch.setattr(libvirt.virDomain, "XMLDesc", stopped)
+    assert refusal(vm, "GetActivationValue", "acme/owner").scode == HRESULT.VM_E_PREF_NOT_FOUND

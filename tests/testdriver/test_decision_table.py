@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,11 @@ def made(row: Row, bench: Bench) -> ComObject:
 
 
 @pytest.fixture
-def bench(vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, row: Row) -> Bench:
-    return Bench(vpcshim_node, monkeypatch, tmp_path, row.product, row.interface)
+def bench(vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, row: Row) -> Iterator[Bench]:
+    made = Bench(vpcshim_node, monkeypatch, tmp_path, row.product, row.interface)
+    yield made
+    for end in made.ends:
+        end()
 
 
 def arguments(row: Row) -> tuple[object, ...]:

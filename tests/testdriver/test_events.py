@@ -165,8 +165,9 @@ def test_several_reboots_at_once_are_one_reset(node: Node) -> None:
     vm = find(application(node, VS), "db")
     heard = vpcshim.WithEvents(vm, Heard)
     hub = hubs.hub_of(vm._server)
+    event = Event(Kind.REBOOT, vm._uuid, (), time.time(), name="db")
     for _ in range(3):  # as QEMU sends them; the test driver sends none
-        hub._queue.put(lambda hub: hub._on_event(Event(Kind.REBOOT, vm._uuid, (), time.time(), name="db")))
+        hub._queue.put(lambda hub: hub._on_event(event))
     vm.Pause()
     expect(heard, "reset", PAUSED)
 

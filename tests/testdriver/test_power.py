@@ -329,6 +329,21 @@ def test_two_that_start_the_same_machine(vpcshim_node: NodeBuilder, monkeypatch:
     assert caught.value.scode == IS_RUNNING
 
 
+def test_two_that_resume_the_same_machine(vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    vm = machine(vpcshim_node(Machine("web", state="paused")), "web")
+    real = libvirt.virDomain.resume
+
+    def beaten(domain: libvirt.virDomain) -> None:
+        real(domain)  # somebody else, in between
+        real(domain)
+
+    monkeypatch.setattr(libvirt.virDomain, "resume", beaten)
+    with pytest.raises(ComError, match="web is not paused") as caught:
+        vm.Resume()
+    assert caught.value.scode == HRESULT.E_FAIL
+    assert vm.State == VMVMState.vmVMState_Running
+
+
 @pytest.mark.parametrize("option", [0, 1])
 @pytest.mark.parametrize(("state", "words"), [("shutoff", "Starting web"), ("saved", "Restoring web")])
 def test_startup2(vpcshim_node: NodeBuilder, option: int, state: State, words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import libvirt
 import pytest
 
 import vpcshim
@@ -51,6 +52,24 @@ def test_a_name_that_is_refused_changes_nothing(
     assert machine.put_Name(name) is code
     with pytest.raises(vpcshim.ComError) as caught:
         machine.Name = name
+    assert caught.value.scode == code
+    assert machine.Name == "web01"
+
+
+@pytest.mark.parametrize(("product", "code"), [(VS, HRESULT.DISP_E_EXCEPTION), (VPC, HRESULT.VM_E_PREF_VM_ACTIVE)])
+def test_a_machine_that_somebody_starts_just_before_keeps_its_name(
+    vpcshim_node: NodeBuilder, product: str, code: HRESULT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = vpcshim_node(Machine("web01", state="shutoff")).application(product).FindVirtualMachine("web01")
+    real = libvirt.virDomain.rename
+
+    def beaten(domain: libvirt.virDomain, name: str) -> None:
+        domain.create()
+        real(domain, name)
+
+    monkeypatch.setattr(libvirt.virDomain, "rename", beaten)
+    with pytest.raises(vpcshim.ComError, match="is running or saved") as caught:
+        machine.Name = "web02"
     assert caught.value.scode == code
     assert machine.Name == "web01"
 

@@ -24,7 +24,7 @@ everywhere = pytest.mark.parametrize("product", PRODUCTS, ids=[product.value for
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if holds():
             return True
@@ -49,11 +49,13 @@ def id_of(node: Node, name: str) -> int:
 def test_our_own_startup_is_what_it_counts_from(vpcshim_node: NodeBuilder, product: Product, state: str) -> None:
     node = vpcshim_node(Machine("web", state="saved" if state == "saved" else "shutoff"))
     vm = machine(node, "web", product)
+    before = time.monotonic()
     vm.Startup()
     code, out = raw(vm.Accountant, "UpTime")
     assert (code, out.vt) == (HRESULT.S_OK, VT.I4)
-    assert 0 <= out.value <= 2
-    assert raw(vm.Accountant, "UpTime") == raw(accountant(node, "web"), "UpTime")
+    assert 0 <= out.value <= time.monotonic() - before + 1
+    # It may be a second more between the two.
+    assert eventually(lambda: raw(vm.Accountant, "UpTime") == raw(accountant(node, "web"), "UpTime"))
 
 
 def test_it_is_kept_in_the_live_metadata(vpcshim_node: NodeBuilder) -> None:
@@ -121,9 +123,10 @@ def test_the_record_of_another_boot_is_void(vpcshim_node: NodeBuilder) -> None:
 def test_a_record_of_this_very_moment_is_zero_seconds(vpcshim_node: NodeBuilder) -> None:
     node = vpcshim_node("web")
     account = accountant(node, "web")
-    recorded(node, "web", RunRecord(id_of(node, "web"), started=time.time() + 0.9))
+    started = time.time() + 0.9
+    recorded(node, "web", RunRecord(id_of(node, "web"), started=started))
     assert eventually(lambda: raw(account, "UpTime")[0] is HRESULT.S_OK)
-    assert account.UpTime == 0
+    assert 0 <= account.UpTime <= max(0.0, time.time() - started)
 
 
 def test_a_clock_that_is_behind_the_record_is_told(vpcshim_node: NodeBuilder) -> None:

@@ -26,6 +26,8 @@ class Machine:
     Attributes:
         nics: What interfaceStats answers, by host device: (received, sent); -1 as libvirt has it.
         drives: What blockStats answers, by target: (read, written).
+        run: Its domain id while it is on; its number until it is started anew.
+        reason: Why it is in its state, as libvirt numbers the reasons of each.
     """
 
     number: int
@@ -37,6 +39,11 @@ class Machine:
     extra: str = ""
     nics: Mapping[str, Answer] = field(default_factory=dict)
     drives: Mapping[str, Answer] = field(default_factory=dict)
+    run: int = 0
+    reason: int = 0
+
+    def __post_init__(self) -> None:
+        self.run = self.run or self.number
 
     @property
     def uuid(self) -> str:
@@ -49,7 +56,7 @@ class Machine:
         return self.uuid
 
     def ID(self) -> int:
-        return self.number if self.on else -1
+        return self.run if self.on else -1
 
     def isActive(self) -> int:
         return int(self.on)
@@ -63,14 +70,14 @@ class Machine:
         if self.xml_error is not None:
             raise self.xml_error
         devices = "".join([*map(nic, self.nics), *map(disk, self.drives), self.extra])
-        live = f" id='{self.number}'" if self.on else ""
+        live = f" id='{self.run}'" if self.on else ""
         return (
             f"<domain type='xen'{live}><name>m{self.number}</name><uuid>{self.uuid}</uuid>"
             f"<vcpu>1</vcpu><devices>{devices}</devices></domain>"
         )
 
     def stats(self, groups: int) -> dict[str, Any]:
-        values: dict[str, Any] = {"state.state": self.state}
+        values: dict[str, Any] = {"state.state": self.state, "state.reason": self.reason}
         if groups & libvirt.VIR_DOMAIN_STATS_INTERFACE and self.on:
             values["net.count"] = len(self.nics)
             for number, (name, answer) in enumerate(self.nics.items()):
@@ -93,12 +100,16 @@ class Handle:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self._id = machine.ID()
+
+    def ID(self) -> int:
+        return self._id  # as libvirt's: what it was when the handle was made
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._machine, name)
 
     def state(self) -> list[int]:
-        return [self._machine.state, 0]
+        return [self._machine.state, self._machine.reason]
 
     def controlInfo(self) -> list[int]:
         return [libvirt.VIR_DOMAIN_CONTROL_OK, 0, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 import pytest
 from rich.console import Console
 
+from tests.unit.fakes import domain_xml
 from vpcshim.cli import render, table
 from vpcshim.cli.collect import Report, Row
 from vpcshim.cli.columns import COLUMNS, Column, find
@@ -19,6 +21,8 @@ from vpcshim.cli.text import aligned, one_line
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import Outcome
 from vpcshim.constants import VMVMState
+from vpcshim.hypervisor.counters import Reading
+from vpcshim.hypervisor.domainxml import parse
 from vpcshim.model import sweep
 from vpcshim.model.sweep import Account
 
@@ -152,6 +156,27 @@ def test_no_rate(before: Outcome, after: Outcome) -> None:
 def test_a_machine_that_was_started_anew_has_no_rate(before: int | None, after: int | None) -> None:
     first = row(at=1, run=before, NetworkBytesSent=ok(Decimal(5)))
     assert between(first, row(at=2, run=after, NetworkBytesSent=ok(Decimal(50)))) == {}
+
+
+def drives_read(of: Row, at: float, run: int = 1) -> Row:
+    reading = Reading(parse(domain_xml(number=run)), (), at)
+    return replace(of, account=replace(of.account, drives=reading))
+
+
+def test_the_drives_have_a_pace_of_their_own() -> None:
+    """They were read two seconds late once: a monitor was waited for."""
+    before = drives_read(row(at=10.0), 12.0)
+    after = drives_read(row(at=14.0, NetworkBytesSent=ok(Decimal(40)), DiskBytesRead=ok(Decimal(40))), 14.0)
+    rates = between(before, after)
+    assert (rates["NetworkBytesSent"], rates["DiskBytesRead"]) == (10.0, 20.0)
+
+
+def test_the_drives_of_a_later_run_have_no_rate() -> None:
+    """The machine was started anew after its NICs were read, and before its drives were."""
+    after = drives_read(row(at=2, DiskBytesRead=ok(Decimal(50))), 2, run=2)
+    rates = between(drives_read(row(at=1), 1), after)
+    assert "DiskBytesRead" not in rates
+    assert rates["NetworkBytesSent"] == 0.0
 
 
 def test_the_pace_tells_machines_of_one_name_apart() -> None:

@@ -292,7 +292,7 @@ def test_an_open_that_hangs_is_given_up_and_waited_for_again(fake: FakeLibvirt, 
         began = time.monotonic()
         with pytest.raises(ConnectionFailed, match=r"no answer within 0\.05 s"):
             touch(connection)
-        assert 0.05 <= time.monotonic() - began < 2
+        assert 0.05 <= time.monotonic() - began < 5
     assert len(fake.opens) == 1  # the same attempt
     connection.timeout = 5
     threading.Timer(0.05, gate.set).start()
@@ -602,7 +602,7 @@ def test_when_all_are_taken_for_too_long_the_server_is_busy(fake: FakeLibvirt) -
         began = time.monotonic()
         with pytest.raises(DomainBusy, match="all connections to qemu:///system are waiting"):
             touch(connection)
-        assert 0.1 <= time.monotonic() - began < 3
+        assert 0.1 <= time.monotonic() - began < 5
     connection.timeout = 5
     touch(connection)
     assert len(fake.opens) == 8

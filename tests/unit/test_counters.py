@@ -197,7 +197,7 @@ def test_offers_of_other_sources_spare_the_call() -> None:
 def reading_of(*found: Counters | Unreadable, devices: str = "") -> Reading:
     xml = domainxml.parse(domain_xml(devices or "".join(nic(f"vnet{i}") for i in range(len(found)))))
     everything: tuple[Nic | Disk, ...] = (*xml.nics, *xml.drives)
-    return Reading(xml, tuple(DeviceRead(d, got, "", ()) for d, got in zip(everything, found, strict=True)))
+    return Reading(xml, tuple(DeviceRead(d, got, "", ()) for d, got in zip(everything, found, strict=True)), 0.0)
 
 
 def total(reading: Reading | None, record: RunRecord | None = None, *, skip: bool = False) -> Decimal | None:
@@ -245,7 +245,7 @@ def test_baselines_are_taken_off() -> None:
 
 
 class FakeRuns:
-    def record(self, _xml: DomainXml) -> None:
+    def record(self, _xml: DomainXml, _at: float) -> None:
         return None
 
 

@@ -18,7 +18,7 @@ from tests.unit.fakes import UUID
 from vpcshim.hypervisor import cpu
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.cpu import WINDOW, CpuSampler, _Track
-from vpcshim.hypervisor.errors import DomainBusy, HypervisorError, Unknowable
+from vpcshim.hypervisor.errors import DomainBusy, DomainOff, HypervisorError, Unknowable
 from vpcshim.hypervisor.monitorstats import MonitorStats
 
 S = 10**9
@@ -171,10 +171,10 @@ def test_a_new_run_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class FakeInfo:
-    """The calls for one domain of a driver without bulk CPU statistics."""
+    """The calls for one domain of a driver without bulk CPU statistics; its domain id changes as in `runs`."""
 
-    def __init__(self, clock: Clock, times: list[int]) -> None:
-        self.clock, self.times = clock, times
+    def __init__(self, clock: Clock, times: list[int], runs: tuple[int, ...] = (5,)) -> None:
+        self.clock, self.times, self.runs = clock, times, list(runs)
 
     def __call__(self, _uuid: str) -> FakeInfo:
         return self
@@ -184,6 +184,12 @@ class FakeInfo:
 
     def __exit__(self, *_: object) -> None:
         return
+
+    def name(self) -> str:
+        return "m1"
+
+    def ID(self) -> int:
+        return self.runs.pop(0) if len(self.runs) > 1 else self.runs[0]
 
     def info(self) -> list[int]:
         return [1, 0, 0, 1, self.times.pop(0)]
@@ -202,6 +208,28 @@ def test_a_cpu_time_that_goes_backwards_is_no_number(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(made._connection, "domain", FakeInfo(clock, [S, 0]))
     with pytest.raises(Unknowable):
         made.percent(UUID, 5)
+
+
+@pytest.mark.parametrize("runs", [(-1,), (6,), (5, -1), (5, 6)], ids=str)
+def test_what_one_run_used_is_never_taken_off_what_another_did(
+    runs: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, clock = sampler(monkeypatch, None)
+    monkeypatch.setattr(made._connection, "domain", FakeInfo(clock, [S // 4, S // 2], runs))
+    with pytest.raises(DomainOff, match="m1 was turned off"):
+        made.percent(UUID, 5)
+
+
+def test_a_machine_that_is_off_for_a_moment_is_sampled_again_when_it_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _, clock = sampler(monkeypatch, None)
+    made._bulk = False
+    made._asked.add(UUID)
+    monkeypatch.setattr(made._connection, "domain", FakeInfo(clock, [0, S // 4], (-1, 6)))
+    made.take()
+    made.take()
+    clock.sleep(1)
+    made.take()
+    assert made.percent(UUID, 6) == 25
 
 
 # -- the bulk statistics behind it ---------------------------------------------------------------------------

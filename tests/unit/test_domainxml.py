@@ -18,7 +18,7 @@ from vpcshim.hypervisor import domainxml
 from vpcshim.hypervisor.domainxml import Disk, DomainXml, Nic
 from vpcshim.hypervisor.errors import BadXml
 
-QUICK = 2.0  # seconds; what is refused is refused in milliseconds
+QUICK = 10.0  # seconds; what is refused is refused in milliseconds, unless the machine stands still for a moment
 
 
 def everything(text: str) -> DomainXml:

@@ -19,11 +19,14 @@ A, B = "a" * 36, "b" * 36
 
 
 class FakeDomain:
-    def __init__(self, uuid: str) -> None:
-        self.uuid = uuid
+    def __init__(self, uuid: str, run: int) -> None:
+        self.uuid, self.run = uuid, run
 
     def UUIDString(self) -> str:
         return self.uuid
+
+    def ID(self) -> int:
+        return self.run
 
 
 class FakeStats:
@@ -36,7 +39,8 @@ class FakeStats:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return [(FakeDomain(uuid), values) for uuid, values in answer.items()]
+        # In run 5, as the XML is, where the statistics do not say another.
+        return [(FakeDomain(uuid, values.get("run", 5)), values) for uuid, values in answer.items()]
 
 
 def sweeper(*answers: dict[str, dict[str, Any]] | Exception) -> tuple[DriveSweeper, FakeStats]:
@@ -163,3 +167,56 @@ def test_trouble_of_the_connection_is_raised() -> None:
     made, _ = sweeper(ConnectionLost("gone"))
     with pytest.raises(ConnectionLost):
         made.sweep({A: xml(disk("vda"))})
+
+
+# -- a machine that stops, or is started anew, between its XML and its statistics --------------------------------
+
+
+class Live:
+    """The domain as it is by now."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __call__(self, _uuid: str) -> Live:
+        return self
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def XMLDesc(self, _flags: int = 0) -> str:
+        return self.text
+
+
+OFF: dict[str, Any] = {"run": -1, "block.count": 1, "block.0.name": "vda"}
+
+
+@pytest.mark.parametrize("hung_before", [False, True])
+def test_a_machine_that_was_turned_off_is_off_and_does_not_hang(hung_before: bool) -> None:
+    hung: dict[str, dict[str, Any]] = {A: {}}
+    answers = [*[hung] * hung_before, {A: OFF}]
+    made, _ = sweeper(*answers)
+    assert made.read(A, xml(disk("vda"))) is None
+    made, _ = sweeper(*answers)
+    assert made.sweep({A: xml(disk("vda"))}) == {A: None}
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_the_drives_of_another_run_are_those_of_its_own_xml(bulk: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = sweeper({A: {"run": 6, **block(("vda", 1, 2), ("vdb", 3, 4))}})
+    now = domain_xml("".join([disk("vda"), disk("vdb")]), number=6)
+    monkeypatch.setattr(made._connection, "domain", Live(now))
+    before = xml(disk("vda"))
+    swept = made.sweep({A: before}) if bulk else {A: made.read(A, before)}
+    assert swept is not None
+    assert got(swept[A]) == [Counters(1, 2), Counters(3, 4)]
+    assert swept[A].xml.id == 6  # type: ignore[union-attr]
+
+
+def test_a_machine_that_was_started_anew_and_turned_off_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = sweeper({A: {"run": 6, **block(("vda", 1, 2))}})
+    monkeypatch.setattr(made._connection, "domain", Live(domain_xml(disk("vda"), number=None)))
+    assert made.read(A, xml(disk("vda"))) is None

@@ -67,6 +67,9 @@ class FakeDomain:
     def name(self) -> str:
         return "web"
 
+    def ID(self) -> int:
+        return -1 if self.uuid == "other" else 5
+
 
 class FakeConnection:
     """A pool of connections as `Events` sees it."""
@@ -213,6 +216,7 @@ def test_what_a_listener_is_told() -> None:
     emitter.emit(Kind.DEVICE_REMOVED, "net1")
     emitter.emit(Kind.METADATA_CHANGE, 2, "urn:x")
     told = heard.wait(4)
+    assert [event.run for event in told] == [5, None, 5, 5]
     assert [(event.kind, event.uuid, event.details) for event in told] == [
         (Kind.LIFECYCLE, UUID, (2, 0)),
         (Kind.REBOOT, "other", ()),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import libvirt
 import pytest
 
@@ -13,6 +16,9 @@ from vpcshim.com.member import Product
 from vpcshim.com.object import outcome
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor.counters import Reading
+from vpcshim.hypervisor.cpu import WINDOW
+from vpcshim.hypervisor.domainxml import DomainXml
+from vpcshim.hypervisor.errors import Unknowable
 from vpcshim.model import sweep as model_sweep
 from vpcshim.model.accountant import Accountant
 from vpcshim.model.application import VirtualServer
@@ -173,3 +179,69 @@ def test_a_machine_that_stops_before_its_drives_are_read(monkeypatch: pytest.Mon
     swept = server.sweep_disks(list(found.values()))
     assert swept[node.machines[0].uuid] is None
     assert isinstance(swept[node.machines[1].uuid], Reading)
+
+
+# -- a machine that stops, or is started anew, while it is asked ------------------------------------------------
+
+
+OVER = Unknowable("the start of m1 is not known")
+
+
+def stops(machine: Machine) -> None:
+    machine.on, machine.state = False, libvirt.VIR_DOMAIN_SHUTOFF
+
+
+def starts_anew(machine: Machine) -> None:
+    machine.run = 77
+
+
+@pytest.mark.parametrize("column", ["CPUUtilization", "CPUUtilizationHistory", "UpTime"])
+@pytest.mark.parametrize(
+    ("happens", "told"),
+    [(stops, HRESULT.S_FALSE), (starts_anew, HRESULT.S_OK), (None, HRESULT.DISP_E_EXCEPTION)],
+    ids=["stops", "starts anew", "nothing"],
+)
+def test_what_happens_while_it_is_asked(
+    column: str,
+    happens: Callable[[Machine], None] | None,
+    told: HRESULT,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What cannot be read of a run that is over meanwhile is no error: the machine is off, or in another run."""
+    machine = Machine(1)
+    app = application(Node(machine), monkeypatch, OPTIONS["default"])
+
+    def read(*of: Any) -> Any:
+        run = of[-1].id if isinstance(of[-1], DomainXml) else of[-1]
+        if run == 77:
+            return (7,) * WINDOW if column == "CPUUtilizationHistory" else 7
+        if happens is not None:
+            happens(machine)
+        raise OVER
+
+    for where, name in ((app._server.cpu, "percent"), (app._server.cpu, "history"), (app._server, "uptime")):
+        monkeypatch.setattr(where, name, read)
+    if column in COLUMNS:
+        (account,) = model_sweep.sweep(app, [column]).accounts
+        swept = account.values[column]
+        assert (swept.code, swept.value) == (told, {HRESULT.S_FALSE: 0, HRESULT.S_OK: 7}.get(told))
+        machine.on, machine.state, machine.run = True, libvirt.VIR_DOMAIN_RUNNING, 1
+    own = outcome(Accountant(Product.VIRTUAL_SERVER, app._server, app._options, machine.uuid), column)
+    assert own.code is told
+
+
+@pytest.mark.parametrize("reason", [libvirt.VIR_DOMAIN_PAUSED_STARTING_UP, libvirt.VIR_DOMAIN_PAUSED_MIGRATION])
+def test_a_restore_that_ends_before_the_saved_machines_are_listed(
+    reason: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(1, libvirt.VIR_DOMAIN_PAUSED, saved=True, reason=reason)
+    node = Node(machine)
+    app = application(node, monkeypatch, OPTIONS["default"])
+
+    def ended(_flags: int = 0) -> list[Any]:
+        machine.state, machine.reason, machine.saved = libvirt.VIR_DOMAIN_RUNNING, 1, False
+        return []
+
+    monkeypatch.setattr(node, "listAllDomains", ended)
+    (account,) = model_sweep.sweep(app, ["UpTime"]).accounts
+    assert account.state.value is VMVMState.vmVMState_Running

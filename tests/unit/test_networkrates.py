@@ -96,3 +96,56 @@ def test_a_counter_that_an_adapter_lacks_is_no_zero(missing: int) -> None:
     sample = _Sample(1)
     networkrates._count(domain, Card(0, "52:54:00:00:00:01", "network", "lab", True, True, "vnet0"), sample)
     assert (sample.counts, list(sample.wrong)) == ({}, ["lab"])
+
+
+class Changing:
+    """A domain whose XML and state are others from question to question, the last for good."""
+
+    def __init__(self, *moments: tuple[str | None, list[int]]) -> None:
+        self.moments = list(moments)
+        self.passed = self.moments[0]
+
+    def _next(self) -> tuple[str | None, list[int]]:
+        self.passed = self.moments.pop(0) if len(self.moments) > 1 else self.moments[0]
+        return self.passed
+
+    def name(self) -> str:
+        return "web"
+
+    def isActive(self) -> bool:
+        return self._next()[1] != OFF
+
+    def state(self) -> list[int]:
+        return self.passed[1]
+
+    def XMLDesc(self, _flags: int = 0) -> str:
+        device = self._next()[0]
+        target = f"<target dev='{device}'/>" if device else ""
+        card = f"<interface type='network'><mac address='{MAC}'/><source network='lab'/>{target}</interface>"
+        return f"<domain><devices>{card}</devices></domain>"
+
+    def interfaceStats(self, _target: str) -> tuple[int, ...]:
+        return (5,) * 8
+
+
+MAC = "52:54:00:00:00:01"
+ON, OFF, STARTS = [1, 1], [5, 1], [3, 11]
+
+
+@pytest.mark.parametrize(
+    ("moments", "wrong"),
+    [
+        pytest.param([(None, OFF)], False, id="it stopped after it was listed"),
+        pytest.param([(None, STARTS), ("vnet0", ON)], False, id="it has started since"),
+        pytest.param([(None, STARTS)], False, id="it starts"),
+        pytest.param([(None, ON), (None, OFF)], False, id="it stops while it is asked"),
+        pytest.param([(None, ON)], True, id="it has none"),
+    ],
+)
+def test_a_card_has_no_device_only_while_its_machine_runs(
+    moments: list[tuple[str | None, list[int]]], wrong: bool
+) -> None:
+    domain: Any = Changing(*moments)
+    sample = _Sample(1)
+    networkrates._count(domain, Card(0, MAC, "network", "lab", True, True, ""), sample)
+    assert list(sample.wrong) == ["lab"] * wrong

@@ -116,6 +116,28 @@ def test_threads_share_a_sweep(node: Node, server: Server, monkeypatch: pytest.M
     assert node.sweeps == 1
 
 
+def test_a_sweep_that_something_changed_under_is_not_kept(
+    node: Node, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a machine that was just started would be said to be off for as long as a sweep is kept."""
+    machine = node.machines[0]
+    machine.on, machine.state = False, libvirt.VIR_DOMAIN_SHUTOFF
+    read = node.getAllDomainStats
+
+    def started_meanwhile(groups: int, flags: int) -> object:
+        answer = read(groups, flags)
+        if not machine.on:
+            machine.on, machine.state = True, libvirt.VIR_DOMAIN_RUNNING
+            server.changed(machine.uuid)
+        return answer
+
+    monkeypatch.setattr(node, "getAllDomainStats", started_meanwhile)
+    assert server.network(machine.uuid, 60.0) is None  # as it was
+    assert counted(server.network(machine.uuid, 60.0)) == Counters(1, 2)
+    server.network(machine.uuid, 60.0)
+    assert node.sweeps == 2
+
+
 def test_a_sweep_that_fails_is_not_kept(node: Node, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     server.sweep(5.0)

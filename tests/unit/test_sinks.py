@@ -276,7 +276,7 @@ def test_a_queue_that_its_owner_drains() -> None:
     assert elsewhere[0].states == []
     began = time.monotonic()
     assert pump_waiting(0.1) == 0
-    assert 0.05 < time.monotonic() - began < 2
+    assert 0.05 < time.monotonic() - began < 10
     threading.Timer(0.1, point.fire, ("OnSwitch", 3)).start()
     assert pump_waiting(5) == 1
     with pytest.raises(RuntimeError):

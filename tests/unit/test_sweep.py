@@ -143,10 +143,11 @@ class FakeNics:
         self.offered.append([xml.name for xml in xmls])
         return [[Offer(None, "", (str(how),))] * len(xml.nics) for xml, how in zip(xmls, counted, strict=True)]
 
-    def read(self, domain: FakeDomain, xml: DomainXml, offers: Sequence[Offer]) -> Reading | None:
-        return read_all(
-            domain, lambda of: of.nics, lambda anew: parse(domain.XMLDesc()) if anew else xml, lambda _xml: offers
-        )
+    def read(self, domain: FakeDomain, xml: DomainXml, offers: Sequence[Offer], at: float) -> Reading | None:
+        def read_xml(anew: bool) -> DomainXml:
+            return parse(domain.XMLDesc()) if anew else xml
+
+        return read_all(domain, lambda of: of.nics, read_xml, lambda _xml: offers, at)
 
 
 def sweep(
@@ -341,6 +342,11 @@ def test_bulk_counters_reach_the_reader(monkeypatch: pytest.MonkeyPatch) -> None
     facts = sweep(connection, nics=Bulk())["m1"]
     assert isinstance(facts.nics, Reading)
     assert facts.nics.devices[0].declined == (str({"vnet1": Counters(8, 9)}),)
+    # Its XML is of a later run than the counters: they are not put together.
+    monkeypatch.setattr(FakeDomain, "ID", lambda _self: 77)
+    facts = sweep(connection, nics=Bulk())["m1"]
+    assert isinstance(facts.nics, Reading)
+    assert facts.nics.devices[0].declined == ("bulk statistics: it was started anew since",)
 
 
 def test_no_domains() -> None:

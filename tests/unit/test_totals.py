@@ -39,7 +39,7 @@ def machine(devices: list[tuple[bool, Counters | None, Counters | None]]) -> tup
         reads.append(DeviceRead(device, answer, "", ()))
         if base is not None:
             baseline[runrecord.key_of(device)] = base
-    return Reading(xml, tuple(reads)), RunRecord(5, baseline=baseline)
+    return Reading(xml, tuple(reads), 0.0), RunRecord(5, baseline=baseline)
 
 
 def expected(now: int, base: int | None) -> int:

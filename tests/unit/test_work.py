@@ -129,8 +129,8 @@ def test_a_refusal_is_heard_of_although_the_beginning_takes_long(monkeypatch: py
         raise ValueError("no")
 
     works = Works()
-    works.watch(lambda _work, over: None if over else time.sleep(1.5))
-    refusal = begin(works, Work("x", refuse)).refusal(1)
+    works.watch(lambda _work, over: None if over else time.sleep(3.5))
+    refusal = begin(works, Work("x", refuse)).refusal(3)
     assert refusal is not None
     assert refusal.description == "no"
 

@@ -33,13 +33,14 @@ def between(before: Row, after: Row) -> Rates:
     There is none where one of the two could not be read, where the counter went down (a reset, a device that
     was unplugged), or where the machine was started anew in between: then the difference says nothing.
     """
-    elapsed = after.account.at - before.account.at
-    if elapsed <= 0 or before.account.run is None or before.account.run != after.account.run:
-        return {}
     rates = {}
     for member in BYTE_MEMBERS:
         old, new = before.account.values.get(member), after.account.values.get(member)
         if old is None or new is None or old.code is not HRESULT.S_OK or new.code is not HRESULT.S_OK:
+            continue
+        (run_then, then), (run, now) = before.account.moment(member), after.account.moment(member)
+        elapsed = now - then
+        if elapsed <= 0 or run is None or run != run_then:
             continue
         difference = int(new.value) - int(old.value)
         if difference >= 0:

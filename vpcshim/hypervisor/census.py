@@ -12,7 +12,7 @@ import libvirt
 
 from vpcshim.hypervisor import settings, states
 from vpcshim.hypervisor.domainxml import parse, parse_element
-from vpcshim.hypervisor.errors import Unsupported, classify
+from vpcshim.hypervisor.errors import DomainGone, Unsupported, classify
 from vpcshim.values import Value
 
 
@@ -48,18 +48,26 @@ def take(connect: libvirt.virConnect) -> dict[str, Domain]:
     Raises:
         libvirt.libvirtError: libvirt refused.
     """
-    saved = _saved(connect)
     try:
         stats = connect.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE)
-        states = [(domain, found["state.state"], found.get("state.reason", 0)) for domain, found in stats]
+        told = [(domain, found["state.state"], found.get("state.reason", 0)) for domain, found in stats]
     except (libvirt.libvirtError, KeyError) as error:
         if isinstance(error, libvirt.libvirtError) and classify(error) is not Unsupported:
             raise
-        states = [(domain, *domain.state()) for domain in connect.listAllDomains()]
-    return {
-        domain.UUIDString(): Domain(domain.name(), state, reason, domain.UUIDString() in saved)
-        for domain, state, reason in states
-    }
+        told = [(domain, *domain.state()) for domain in connect.listAllDomains()]
+    saved = _saved(connect)  # after the states: a save that ends in between is none of a machine that was off
+    found = {}
+    for domain, state, reason in told:
+        if states.may_be_restored(state, reason):
+            try:
+                found[domain.UUIDString()] = one(domain)  # its restore may have ended in between
+            except libvirt.libvirtError as error:
+                if classify(error) is not DomainGone:
+                    raise
+        else:
+            uuid = domain.UUIDString()
+            found[uuid] = Domain(domain.name(), state, reason, uuid in saved)
+    return found
 
 
 def one(domain: libvirt.virDomain) -> Domain:

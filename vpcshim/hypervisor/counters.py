@@ -6,6 +6,7 @@ does not count it: that is "not known" and never enters a sum.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
 from typing import NamedTuple
@@ -129,14 +130,16 @@ class Reading(NamedTuple):
     Attributes:
         xml: The live XML that named the devices.
         devices: What each device answered.
+        at: When the first of them was asked, on the monotonic clock.
     """
 
     xml: DomainXml
     devices: tuple[DeviceRead, ...]
+    at: float
 
 
-def offered_reading(xml: DomainXml, offers: Sequence[Offer]) -> Reading | None:
-    """The reading that offers alone make up; None where a device needs to be asked for itself."""
+def offered_reading(xml: DomainXml, offers: Sequence[Offer], at: float) -> Reading | None:
+    """The reading that offers alone, had since `at`, make up; None where a device is to be asked for itself."""
     if xml.id is None:
         return None
     found = []
@@ -144,7 +147,7 @@ def offered_reading(xml: DomainXml, offers: Sequence[Offer]) -> Reading | None:
         if offer.counters is None:
             return None
         found.append(DeviceRead(nic, offer.counters, offer.source, offer.declined))
-    return Reading(xml, tuple(found))
+    return Reading(xml, tuple(found), at)
 
 
 # The live XML: with True it is to come from libvirt itself.
@@ -158,20 +161,23 @@ def read_all(
     devices_of: Callable[[DomainXml], Iterable[Nic | Disk]],
     xml_of: XmlReader | None = None,
     offers_of: Offers | None = None,
+    at: float | None = None,
 ) -> Reading | None:
     """The counters of the devices that `devices_of` picks from the live XML; None when the domain is off.
 
-    A device that is gone by the time it is asked for makes the XML be read once more.
+    A device that is gone by the time it is asked for makes the XML be read once more. `at` is since when there are
+    offers, if not since now.
 
     Raises:
         libvirt.libvirtError: The domain or the connection is in trouble.
     """
     read_xml = xml_of or (lambda _anew: parse(domain.XMLDesc()))
     offered = offers_of or (lambda _xml: ())
+    began = time.monotonic() if at is None else at
     for last in (False, True):
         xml = read_xml(last)
         try:
-            return _read_once(domain, devices_of(xml), xml, offered(xml), last=last)
+            return _read_once(domain, devices_of(xml), xml, offered(xml), began, last=last)
         except DeviceVanished:
             continue  # never the last time
         except libvirt.libvirtError as error:
@@ -188,7 +194,13 @@ def read_all(
 
 
 def _read_once(
-    domain: libvirt.virDomain, devices: Iterable[Nic | Disk], xml: DomainXml, offers: Iterable[Offer], *, last: bool
+    domain: libvirt.virDomain,
+    devices: Iterable[Nic | Disk],
+    xml: DomainXml,
+    offers: Iterable[Offer],
+    at: float,
+    *,
+    last: bool,
 ) -> Reading | None:
     if xml.id is None:
         return None
@@ -207,7 +219,7 @@ def _read_once(
         except Unreadable as error:
             got = error
         found.append(DeviceRead(device, got, _CALLS[type(device)], offer.declined))
-    return Reading(xml, tuple(found))
+    return Reading(xml, tuple(found), at)
 
 
 _CALLS: dict[type, str] = {Nic: "interfaceStats", Disk: "blockStats"}

@@ -23,7 +23,7 @@ import libvirt
 
 from vpcshim.hypervisor import forks
 from vpcshim.hypervisor.connection import Connection
-from vpcshim.hypervisor.errors import HypervisorError, Unknowable, Unsupported
+from vpcshim.hypervisor.errors import DomainOff, HypervisorError, Unknowable, Unsupported
 from vpcshim.hypervisor.monitorstats import MonitorStats
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ class CpuSampler:
         """The utilisation of a running domain over the last second sampled, 0..100.
 
         Raises:
+            DomainOff: That run of the domain is over.
             HypervisorError: libvirt does not give the domain's CPU time.
         """
         return self._fresh(uuid, domain_id).percents[-1]
@@ -132,8 +133,8 @@ class CpuSampler:
         for pause in (0.0, PERIOD):
             time.sleep(pause)
             self._take_one(uuid, domain_id)
-            track = self._tracks[uuid]
-            if track.percents:
+            track = self._tracks.get(uuid)
+            if _serves(track, domain_id):
                 return track
         raise Unknowable(f"the CPU time of domain {domain_id} went backwards between two samples")
 
@@ -145,10 +146,9 @@ class CpuSampler:
                 return
         for uuid in tuple(self._asked):
             try:
-                with self._connection.domain(uuid) as domain:
-                    domain_id = domain.ID()
-                if domain_id >= 0:
-                    self._take_one(uuid, domain_id)
+                self._take_one(uuid)
+            except DomainOff as error:
+                logger.debug("no CPU sample of %s: %s", uuid, error)  # it may be on again by the next
             except HypervisorError as error:
                 self._asked.discard(uuid)
                 logger.debug("no CPU sample of %s: %s", uuid, error)
@@ -174,8 +174,12 @@ class CpuSampler:
                 del self._tracks[uuid]
         return True
 
-    def _take_one(self, uuid: str, domain_id: int) -> None:
+    def _take_one(self, uuid: str, wanted: int | None = None) -> None:
+        """One sample of one domain: of the run with the wanted domain id, or (None) of that which is on."""
         with self._connection.domain(uuid) as domain:
+            domain_id = domain.ID()
+            if domain_id < 0 or wanted not in (None, domain_id):
+                raise DomainOff(f"{domain.name()} was turned off while its CPU time was sampled")
             _, _, _, vcpus, cpu_ns = domain.info()
         self._add(uuid, domain_id, time.monotonic(), cpu_ns, vcpus)
 

@@ -17,6 +17,7 @@ from vpcshim.hypervisor import undojournal
 from vpcshim.hypervisor.domainxml import parse_element
 from vpcshim.hypervisor.errors import BadXml, Unsupported
 from vpcshim.hypervisor.redefine import redefine
+from vpcshim.hypervisor.states import need_unsaved
 
 T = TypeVar("T")
 
@@ -249,9 +250,11 @@ def insert(domain: libvirt.virDomain, target: str, medium: Medium | None) -> Non
     """Put a medium into a drive, or take it out: in the definition, and in the machine if it runs.
 
     Raises:
+        DomainOff: It was saved meanwhile.
         libvirt.libvirtError: libvirt refused, as where the guest has locked the tray.
     """
     if not domain.isActive():
+        need_unsaved(domain)
         change(domain, lambda devices: devices.insert(target, medium))
         return
     live = Devices(parse_element(domain.XMLDesc()))

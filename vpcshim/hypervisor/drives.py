@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import libvirt
 
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Counters, DeviceRead, Reading, read_all
-from vpcshim.hypervisor.domainxml import Disk, DomainXml
+from vpcshim.hypervisor.domainxml import Disk, DomainXml, parse
 from vpcshim.hypervisor.errors import Unreadable, Unsupported
 from vpcshim.hypervisor.monitorstats import MonitorStats
 
@@ -25,6 +25,20 @@ NAME = "bulk statistics"
 # How often, and how long after (seconds), a guest is asked again that was passed by.
 _TRIES = 4
 _PAUSE = 0.05
+
+
+class _Found(NamedTuple):
+    """The statistics of one domain.
+
+    Attributes:
+        run: Which run of the domain they are of: its domain id, None when it was off.
+        values: The statistics.
+        at: When they were asked for, on the monotonic clock.
+    """
+
+    run: int | None
+    values: dict[str, Any]
+    at: float
 
 
 class DriveSweeper:
@@ -44,7 +58,7 @@ class DriveSweeper:
             HypervisorError: The connection is in trouble.
         """
         if not any(xml.drives for xml in xmls.values()):
-            return {uuid: Reading(xml, ()) for uuid, xml in xmls.items()}
+            return {uuid: Reading(xml, (), time.monotonic()) for uuid, xml in xmls.items()}
         if not self.supported:
             return None
         stats = self._ask(None)
@@ -53,14 +67,16 @@ class DriveSweeper:
         # Another client may have held a guest's job just then: NOWAIT passes it by as it passes one that hangs.
         for _ in range(_TRIES):
             missing = [
-                uuid for uuid, xml in xmls.items() if uuid in stats and xml.drives and not _there(stats[uuid])
+                uuid
+                for uuid, xml in xmls.items()
+                if xml.drives and (one := stats.get(uuid)) and one.run == xml.id and not _there(one.values)
             ]
             if not missing:
                 break
             time.sleep(_PAUSE)
             stats.update(self._ask(missing) or {})
         # A guest whose monitor hangs is there without its fields; one that is not there has stopped.
-        return {uuid: _reading(xml, stats[uuid]) if uuid in stats else None for uuid, xml in xmls.items()}
+        return {uuid: self._of_run(uuid, xml, stats[uuid]) if uuid in stats else None for uuid, xml in xmls.items()}
 
     def read(self, uuid: str, xml: DomainXml) -> Reading | None:
         """The reading of one running domain, bounded even where its monitor hangs; None when it is off by now.
@@ -69,42 +85,60 @@ class DriveSweeper:
             HypervisorError: The connection or the domain is in trouble.
         """
         if not xml.drives:
-            return Reading(xml, ())
-        values: dict[str, Any] | None = {}
+            return Reading(xml, (), time.monotonic())
+        found = None
         for attempt in range(_TRIES + 1):
             stats = self._ask([uuid]) if self.supported else None
             if stats is None:
                 with self._connection.domain(uuid) as domain:
                     return read_all(domain, lambda live: live.drives)
-            values = stats.get(uuid)
-            if values is None or _there(values):
+            found = stats.get(uuid)
+            if found is None or found.run != xml.id or _there(found.values):
                 break
             if attempt < _TRIES:
                 time.sleep(_PAUSE)
-        return None if values is None else _reading(xml, values)
+        return None if found is None else self._of_run(uuid, xml, found)
 
-    def _ask(self, uuids: list[str] | None) -> dict[str, dict[str, Any]] | None:
+    def _of_run(self, uuid: str, xml: DomainXml, found: _Found) -> Reading | None:
+        """The reading, where the drives of that XML are those that were counted; None when the domain is off.
+
+        A monitor that hangs is waited for, and a domain may well be turned off and on again meanwhile.
+        """
+        if found.run == xml.id:
+            return _reading(xml, found)
+        if found.run is None:
+            return None
+        with self._connection.domain(uuid) as domain:
+            now = parse(domain.XMLDesc())
+        return None if now.id is None else self.read(uuid, now)
+
+    def _ask(self, uuids: list[str] | None) -> dict[str, _Found] | None:
         """The statistics by UUID; None where the driver has none."""
+        at = time.monotonic()
         try:
             found = self._stats.read(libvirt.VIR_DOMAIN_STATS_BLOCK, uuids)
         except Unsupported as error:
             logger.debug("no bulk statistics of drives: %s", error)
             self.supported = False
             return None
-        return {domain.UUIDString(): values for domain, values in found}
+        # The handle is one that was made with the statistics.
+        return {
+            domain.UUIDString(): _Found(number if (number := domain.ID()) >= 0 else None, values, at)
+            for domain, values in found
+        }
 
 
 def _there(values: dict[str, Any]) -> bool:
     return any(name.endswith(("rd.bytes", "wr.bytes")) for name in values)
 
 
-def _reading(xml: DomainXml, values: dict[str, Any]) -> Reading:
-    found = {}
+def _reading(xml: DomainXml, of: _Found) -> Reading:
+    found, values = {}, of.values
     for number in range(values.get("block.count", 0)):
         into, out = values.get(f"block.{number}.rd.bytes"), values.get(f"block.{number}.wr.bytes")
         if into is not None or out is not None:
             found[values.get(f"block.{number}.name")] = Counters(into, out)
-    return Reading(xml, tuple(_drive(disk, found.get(disk.target)) for disk in xml.drives))
+    return Reading(xml, tuple(_drive(disk, found.get(disk.target)) for disk in xml.drives), of.at)
 
 
 def _drive(disk: Disk, counted: Counters | None) -> DeviceRead:

@@ -76,6 +76,7 @@ class Event:
         stalled: Whether the event loop had stood still before: then it may have happened long before.
         name: The domain's name then; "" for a `Link`.
         at: When it arrived, on the monotonic clock: nobody sets that one, so it tells what was before what.
+        run: The domain id that it had then; None for one that was off, and for a `Link`.
     """
 
     kind: Kind | Extra | Link
@@ -85,6 +86,7 @@ class Event:
     stalled: bool = False
     name: str = ""
     at: float = field(default_factory=time.monotonic)
+    run: int | None = None
 
 
 Listener = Callable[[Event], None]
@@ -283,10 +285,11 @@ def _callback(
     events: queue.SimpleQueue[_Item], first: list[Callable[[str | None], None]], kind: Kind | Extra
 ) -> Callable[..., None]:
     def arrived(_connect: libvirt.virConnect, domain: libvirt.virDomain, *details: Any) -> None:
-        uuid = domain.UUIDString()
+        uuid, number = domain.UUIDString(), domain.ID()
         for hint in first:
             hint(uuid)
-        events.put(Event(kind, uuid, details[:-1], time.time(), eventloop.stalled(), domain.name()))
+        run = number if number >= 0 else None
+        events.put(Event(kind, uuid, details[:-1], time.time(), eventloop.stalled(), domain.name(), run=run))
 
     return arrived
 

@@ -17,6 +17,7 @@ from lxml import etree
 from vpcshim.hypervisor.domainxml import parse_element
 from vpcshim.hypervisor.errors import DomainGone, NotAddressable, Unsupported, classify
 from vpcshim.hypervisor.redefine import redefine
+from vpcshim.hypervisor.states import need_unsaved
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ def attach(domain: libvirt.virDomain, mac: str, network: str) -> None:
     """Attach the card to a libvirt network, in the running machine and in the definition that has it.
 
     Raises:
+        DomainOff: It was saved meanwhile.
         NotAddressable: There is none with that MAC address.
         libvirt.libvirtError: libvirt cannot do it while the machine runs (from another kind of source).
     """
@@ -232,6 +234,8 @@ def _change(domain: libvirt.virDomain, mac: str, change: Callable[[etree._Elemen
         domain.updateDeviceFlags(text, libvirt.VIR_DOMAIN_AFFECT_LIVE)
         if not domain.isPersistent() or not _is_defined(domain, mac):
             return  # it is there until the machine stops
+    else:
+        need_unsaved(domain)
     redefine(domain, lambda root: change(_element(domain, root, mac)))
 
 

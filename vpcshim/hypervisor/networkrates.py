@@ -160,7 +160,7 @@ def _read(connect: libvirt.virConnect, sample: _Sample) -> None:
 def _count(domain: libvirt.virDomain, card: Card, sample: _Sample) -> None:
     """Add what an adapter has counted; or, to its network, why that is not known."""
     if not card.target:
-        if domain.state() != [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]:
+        if _lacks_device(domain, card):
             sample.wrong[card.source] = f"{domain.name()}: {card.label} has no device on the host that would count"
         return
     try:
@@ -177,6 +177,19 @@ def _count(domain: libvirt.virDomain, card: Card, sample: _Sample) -> None:
         return
     key = (card.source, domain.UUIDString(), domain.ID(), card.target)
     sample.counts[key] = (time.monotonic(), (rx, rx_packets, tx, tx_packets, rx_drop + tx_drop))
+
+
+def _lacks_device(domain: libvirt.virDomain, card: Card) -> bool:
+    """Whether the card has no device though its machine runs: one that starts, or has stopped, has none either."""
+    if not _is_up(domain):
+        return False
+    found = any(one.mac == card.mac and not one.target for one in cards(domain))
+    return found and _is_up(domain)
+
+
+def _is_up(domain: libvirt.virDomain) -> bool:
+    starts = [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_STARTING_UP]
+    return bool(domain.isActive()) and domain.state() != starts
 
 
 def _sample(me: weakref.ref[NetworkRates]) -> None:

@@ -35,10 +35,11 @@ from lxml import etree
 from vpcshim.hypervisor import imageerrors, qemuimg, runtime, undojournal
 from vpcshim.hypervisor.changing import one_at_a_time
 from vpcshim.hypervisor.domainxml import parse_element
-from vpcshim.hypervisor.errors import DomainBusy, DomainOff, HypervisorError, Unsupported
+from vpcshim.hypervisor.errors import ConnectionLost, DomainBusy, DomainOff, HypervisorError, Unsupported, classify
 from vpcshim.hypervisor.imageerrors import ImageMalformed, ImageMissing
 from vpcshim.hypervisor.qemuimg import Job
 from vpcshim.hypervisor.redefine import define, redefine
+from vpcshim.hypervisor.states import need_unsaved
 from vpcshim.hypervisor.undojournal import Journal, Phase, UndoDisk
 
 logger = logging.getLogger(__name__)
@@ -69,8 +70,11 @@ def _in_use(domain: libvirt.virDomain) -> Sequence[UndoDisk]:
     return () if journal is None or journal.phase is Phase.REMOVING else journal.used
 
 
-def begin(domain: libvirt.virDomain) -> None:
-    """Put an overlay over each disk of a machine that is about to start, where it has none yet.
+@contextmanager
+def begun(domain: libvirt.virDomain) -> Iterator[None]:
+    """Put an overlay over each disk, where it has none yet, of a machine that is started within.
+
+    They are held until it runs: whoever has waited to end the last run would take them for those of that run.
 
     Raises:
         Unsupported: A drive cannot have one; says which and why. Nothing is changed then.
@@ -79,37 +83,13 @@ def begin(domain: libvirt.virDomain) -> None:
         libvirt.libvirtError: libvirt refused.
     """
     with _exclusive(domain) as lock:
-        _need_off(domain)
-        _recovered(domain, lock)
-        planned: list[UndoDisk] = []
-
-        def plan(root: etree._Element) -> None:
-            journal = undojournal.read_of(root)
-            used = () if journal is None else _still_used(root, journal)
-            planned[:] = _planned(root, domain, used)
-            pending = journal is not None and journal.pending
-            if planned:
-                undojournal.write(root, Journal(domain.UUIDString(), Phase.ACTIVE, pending, (*used, *planned)))
-
-        redefine(domain, plan)
+        _begin(domain, lock)
         try:
-            for disk in planned:
-                _make(disk, lock)
-        except BaseException:
-            _drop_planned(domain)
+            yield
+        except BaseException as error:
+            if not (isinstance(error, libvirt.libvirtError) and classify(error) is ConnectionLost):
+                os.ftruncate(lock, 0)  # the end of it was heard
             raise
-
-        def use(root: etree._Element) -> None:
-            journal = undojournal.read_of(root)
-            if journal is None:
-                return  # no disk can be written, and none has an overlay
-            for disk in journal.disks:
-                if disk.planned:
-                    undojournal.lay_over(root, disk)
-            disks = tuple(replace(disk, planned=False) for disk in journal.disks)
-            undojournal.write(root, replace(journal, pending=True, disks=disks))
-
-        redefine(domain, use)
 
 
 def check(domain: libvirt.virDomain) -> None:
@@ -163,9 +143,10 @@ def merge(domain: libvirt.virDomain, job: Job) -> None:
 def discard(domain: libvirt.virDomain) -> None:
     """Delete the overlays with all that was written since they were made; the originals are the machine's disks.
 
-    Raises: As `merge`.
+    Raises: As `merge`; DomainOff also where the machine was saved meanwhile, whose saved state needs them.
     """
     with _exclusive(domain) as lock:
+        need_unsaved(domain)
         journal = _to_discard(domain, lock)
         if journal is not None:
             _take_off(domain, journal)
@@ -195,6 +176,40 @@ def recover(domain: libvirt.virDomain) -> None:
 
 
 # -- the steps ---------------------------------------------------------------------------------------------------
+
+
+def _begin(domain: libvirt.virDomain, lock: int) -> None:
+    _need_off(domain)
+    _recovered(domain, lock)
+    planned: list[UndoDisk] = []
+
+    def plan(root: etree._Element) -> None:
+        journal = undojournal.read_of(root)
+        used = () if journal is None else _still_used(root, journal)
+        planned[:] = _planned(root, domain, used)
+        pending = journal is not None and journal.pending
+        if planned:
+            undojournal.write(root, Journal(domain.UUIDString(), Phase.ACTIVE, pending, (*used, *planned)))
+
+    redefine(domain, plan)
+    try:
+        for disk in planned:
+            _make(disk, lock)
+    except BaseException:
+        _drop_planned(domain)
+        raise
+
+    def use(root: etree._Element) -> None:
+        journal = undojournal.read_of(root)
+        if journal is None:
+            return  # no disk can be written, and none has an overlay
+        for disk in journal.disks:
+            if disk.planned:
+                undojournal.lay_over(root, disk)
+        disks = tuple(replace(disk, planned=False) for disk in journal.disks)
+        undojournal.write(root, replace(journal, pending=True, disks=disks))
+
+    redefine(domain, use)
 
 
 def _to_discard(domain: libvirt.virDomain, lock: int) -> Journal | None:

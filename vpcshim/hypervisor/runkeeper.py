@@ -8,10 +8,12 @@ process finds it.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 import weakref
 from dataclasses import replace
+from typing import NamedTuple
 
 import libvirt
 
@@ -20,7 +22,7 @@ from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Counters, Reading, read_all
 from vpcshim.hypervisor.domainxml import Disk, DomainXml, Nic
 from vpcshim.hypervisor.drives import DriveSweeper
-from vpcshim.hypervisor.errors import AccessDenied, HypervisorError
+from vpcshim.hypervisor.errors import AccessDenied, DomainGone, DomainOff, HypervisorError
 from vpcshim.hypervisor.events import Event, Events, Kind
 from vpcshim.hypervisor.layouts import Layouts
 from vpcshim.hypervisor.runrecord import RunRecord
@@ -36,6 +38,15 @@ _LATE = 2.0
 _STARTING = 30.0
 # Within how many seconds REBOOT events are of one reset.
 _ONE_RESET = 0.5
+# How many earlier records are held for counters that were read before the last one: a reset makes two.
+_EARLIER = 3
+
+
+class _Unwritten(NamedTuple):
+    """A record that only this process has, and since when (monotonic clock)."""
+
+    since: float
+    record: RunRecord
 
 
 class RunKeeper:
@@ -47,7 +58,7 @@ class RunKeeper:
         self._drives = drives
         self._lock = forks.lock()
         # What could not be written into the metadata, by (uuid, domain id): known to this process only.
-        self._unwritten: dict[tuple[str, int], RunRecord] = {}
+        self._unwritten: dict[tuple[str, int], list[_Unwritten]] = {}
         # Who takes the baseline of a domain, and since when.
         self._resetting: dict[str, tuple[float, threading.Thread | None]] = {}
         # What a kept XML says of the run, read once: the XML is replaced when the domain changes.
@@ -64,22 +75,45 @@ class RunKeeper:
 
         events.listen(listener)
 
-    def record(self, xml: DomainXml) -> RunRecord | None:
-        """What is known of the present run of the domain, None where nothing is.
+    def record(self, xml: DomainXml, at: float = math.inf) -> RunRecord | None:
+        """What is known of the run of the domain that the XML is of, None where nothing is.
+
+        Args:
+            xml: The live XML.
+            at: As of when, on the monotonic clock: no counters from before a reset are compared with those at it.
 
         Raises:
             BadXml: Somebody else wrote something else where the record is kept.
+            HypervisorError: Whether that run is still on could not be asked for.
         """
         if xml.id is None or (xml.run is None and not self._unwritten):
             return None
         if xml not in self._read:
-            boot_id, process = self._identity(xml) if xml.run is not None else (None, None)
-            self._read[xml] = runrecord.read(xml, boot_id, process)
-        written, ours = self._read[xml], self._unwritten.get((xml.uuid, xml.id))
+            self._read[xml] = None if xml.run is None else self._written(xml)
+        kept = self._unwritten.get((xml.uuid, xml.id), ())
+        written, ours = self._read[xml], next((one.record for one in reversed(kept) if one.since <= at), None)
         if ours is None or written is None:
             return ours or written
         newer, older = (ours, written) if ours.age >= written.age else (written, ours)
         return replace(newer, started=newer.started or older.started)
+
+    def _written(self, xml: DomainXml) -> RunRecord | None:
+        boot_id, process = self._identity(xml)
+        record = runrecord.read(xml, boot_id, process)
+        if record is None and process is not None:
+            # Of another process: of an earlier run; or that process is of a later run than the XML by now.
+            of_another = runrecord.read(xml, boot_id)
+            is_of_this_run = of_another is not None and self._is_over(xml.uuid, of_another.domain_id)
+            record = of_another if is_of_this_run else None
+        return record
+
+    def _is_over(self, uuid: str, run: int) -> bool:
+        """Whether that run of the domain, by its domain id, is over."""
+        try:
+            with self._connection.domain(uuid) as domain:
+                return bool(domain.ID() != run)
+        except DomainGone:
+            return True
 
     def began(self, uuid: str, when: float) -> None:
         """Record that the domain's run began at `when` (seconds since the epoch).
@@ -96,7 +130,9 @@ class RunKeeper:
         boot_id, process = self._identity(xml)
         return RunRecord(xml.id or 0, boot_id, started, process=process)
 
-    def was_reset(self, uuid: str, seen: float | None = None, *, stalled: bool = False) -> None:
+    def was_reset(
+        self, uuid: str, seen: float | None = None, *, stalled: bool = False, run: int | None = None
+    ) -> None:
         """Take the counters as they are now as the baseline of the present run.
 
         NICs first, which need no monitor; then the drives, whose reading is bounded. What cannot be read in time is
@@ -106,6 +142,7 @@ class RunKeeper:
             uuid: The domain.
             seen: When the reset was heard of, seconds since the epoch; None for one that was just made.
             stalled: Whether this process was held up then, so that nobody knows when the reset really was.
+            run: The domain id that it had when it was reset, if that is known: of a later run nothing is taken.
 
         Raises:
             HypervisorError: The NICs could not be read, or the baseline could not be written anywhere but into
@@ -113,7 +150,7 @@ class RunKeeper:
         """
         with self._connection.domain(uuid) as domain:
             nics = read_all(domain, lambda xml: xml.nics)
-        if nics is None:
+        if nics is None or run not in (None, nics.xml.id):
             return
         xml, taken = nics.xml, time.time()
         known = self.record(xml)
@@ -132,17 +169,29 @@ class RunKeeper:
         self._keep(uuid, record)
         if xml.drives and not late:
             drives = self._drives.read(uuid, xml)
-            if drives is not None:
+            if drives is not None and drives.xml.id == xml.id:
                 both = {**record.baseline, **_counted(drives)}
                 self._keep(uuid, replace(record, baseline=both, unknown=frozenset()))
 
     def _keep(self, uuid: str, record: RunRecord) -> None:
-        """Make a record known: to this process at once, to the others when it is written."""
+        """Make a record known: to this process at once, to the others when it is written.
+
+        Of a run that is over by now nothing is to be known any more.
+        """
         key = (uuid, record.domain_id)
-        self._unwritten[key] = record
-        with self._connection.domain(uuid, write=True) as domain:
-            self._write(domain, record)
+        self._hold(key, record)
+        try:
+            with self._connection.domain(uuid, write=True) as domain:
+                if domain.ID() == record.domain_id:
+                    self._write(domain, record)
+        except DomainOff:
+            if not self._is_over(uuid, record.domain_id):
+                raise
         self._unwritten.pop(key, None)
+
+    def _hold(self, key: tuple[str, int], record: RunRecord) -> None:
+        earlier = self._unwritten.get(key, [])[-_EARLIER:]
+        self._unwritten[key] = [*earlier, _Unwritten(time.monotonic(), record)]
 
     def _write(self, domain: libvirt.virDomain, record: RunRecord) -> None:
         runrecord.write(domain, record)
@@ -183,7 +232,7 @@ class RunKeeper:
 
     def _take(self, event: Event) -> None:
         try:
-            self.was_reset(event.uuid, event.seen, stalled=event.stalled)
+            self.was_reset(event.uuid, event.seen, stalled=event.stalled, run=event.run)
         except HypervisorError as error:
             logger.warning("the reset of %s could not be recorded: %s", event.uuid, error)
 
@@ -197,6 +246,8 @@ class RunKeeper:
             return
         with self._connection.domain(event.uuid) as domain:
             xml = domainxml.parse(domain.XMLDesc())
+            if event.run not in (None, xml.id):
+                return  # that run is over: the next has an event of its own
             known = self.record(xml)
             if xml.id is None or (known is not None and known.age > event.seen - _STARTING):
                 return  # whoever started it has recorded it
@@ -206,14 +257,14 @@ class RunKeeper:
             self._keep(event.uuid, record)
         else:
             # Not worth asking for more rights: it is only missed where no process's age tells it.
-            self._unwritten[event.uuid, record.domain_id] = record
+            self._hold((event.uuid, record.domain_id), record)
 
     def _on_removed(self, event: Event) -> None:
         """Forget the baselines of devices that are gone, lest a new one of that name inherits them."""
         with self._connection.domain(event.uuid) as domain:
             xml = domainxml.parse(domain.XMLDesc())
         known = self.record(xml)
-        if known is None or not known.baseline:
+        if known is None or not known.baseline or event.run not in (None, xml.id):
             return
         devices: tuple[Nic | Disk, ...] = (*xml.nics, *xml.drives)
         there = {runrecord.key_of(device) for device in devices}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import libvirt
 
-from vpcshim.hypervisor.errors import Unsupported, classify
+from vpcshim.hypervisor.errors import DomainOff, Unsupported, classify
 
 
 class DomainState(NamedTuple):
@@ -59,6 +59,18 @@ def read(domain: libvirt.virDomain) -> DomainState:
         if (state, reason) == asked_for:
             return DomainState(state, reason, saved)
     return DomainState(state, reason, saved=False)
+
+
+def need_unsaved(domain: libvirt.virDomain) -> None:
+    """Refuse to change the definition of a machine that is off by now because it was saved: it is restored without.
+
+    Raises:
+        DomainOff: It is saved.
+        libvirt.libvirtError: libvirt refused.
+    """
+    if is_saved(domain):
+        text = "it is restored as it was then. Start it first, or discard its saved state"
+        raise DomainOff(f"{domain.name()} was saved meanwhile, and {text}")
 
 
 def is_saved(domain: libvirt.virDomain) -> bool:

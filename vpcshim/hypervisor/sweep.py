@@ -7,13 +7,14 @@ to the kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import libvirt
 
 from vpcshim.hypervisor.connection import Connection
-from vpcshim.hypervisor.counters import Reading, offered_reading
+from vpcshim.hypervisor.counters import Counters, Reading, offered_reading
 from vpcshim.hypervisor.domainxml import DomainXml
 from vpcshim.hypervisor.errors import ConnectionFailed, ConnectionLost, HypervisorError, classify, translated
 from vpcshim.hypervisor.layouts import Layouts
@@ -90,6 +91,7 @@ class Sweeper:
             HypervisorError: The domains cannot be listed, or the connection was lost.
         """
         with self._connection.calls() as connect:
+            at = time.monotonic()
             stats, refusal = self._bulk.read(connect, with_nics=self._nics.asks_bulk)
             found = [_found(domain, values) for domain, values in stats if wanted is None or wanted(domain.name())]
             on = [one for one in found if is_running(one.state, one.id is not None)]
@@ -104,11 +106,11 @@ class Sweeper:
                 else:
                     readable.append((one, xml))
             offers = self._nics.offers(
-                [xml for _, xml in readable], [refusal or bulk.nics_of(one.values) for one, _ in readable]
+                [xml for _, xml in readable], [refusal or _counted(one, xml) for one, xml in readable]
             )
             for (one, xml), offered in zip(readable, offers, strict=True):
-                readings[one.uuid] = offered_reading(xml, offered) or _guarded(
-                    lambda: self._nics.read(one.domain, xml, offered)  # noqa: B023
+                readings[one.uuid] = offered_reading(xml, offered, at) or _guarded(
+                    lambda: self._nics.read(one.domain, xml, offered, at)  # noqa: B023
                 )
         return [
             DomainFacts(
@@ -131,6 +133,11 @@ class Sweeper:
         """The live XML, over a connection that another thread does not wait on."""
         with self._connection.domain(uuid) as domain:
             return self._layouts.read(domain)
+
+
+def _counted(one: _Found, xml: DomainXml) -> Mapping[str, Counters] | str:
+    """The bulk counters of the run that the XML is of, by host device; or why there are none."""
+    return bulk.nics_of(one.values) if xml.id == one.id else f"{bulk.NAME}: it was started anew since"
 
 
 def _reason(one: _Found) -> int:

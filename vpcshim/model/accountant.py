@@ -6,8 +6,10 @@ Sources: the IVMAccountant pages of both products' references; libvirt-domain fo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import TypeVar
 
 from vpcshim.com.declare import method, propget
 from vpcshim.com.errors import Failure
@@ -17,13 +19,15 @@ from vpcshim.com.variant import VT
 from vpcshim.hypervisor import domainxml, scheduler, settings
 from vpcshim.hypervisor.counters import Reading
 from vpcshim.hypervisor.cpu import WINDOW
-from vpcshim.hypervisor.errors import Unknowable
+from vpcshim.hypervisor.errors import HypervisorError, Unknowable
 from vpcshim.model import capacity
 from vpcshim.model.base import MachineObject
 from vpcshim.model.hresults import runs
 from vpcshim.model.options import ConnectionOptions
 from vpcshim.model.server import Server
 from vpcshim.model.totals import Field, into, out, total
+
+T = TypeVar("T")
 
 _UNKNOWN = (HRESULT.VM_E_VM_UNKNOWN,)
 _WEIGHTS = range(1, 10_001)
@@ -76,11 +80,35 @@ class Accountant(
     @propget(vs=0x6002000C, vpc=0x60020006, vt=VT.I4)
     def UpTime(self) -> int | SFalse:
         """Seconds since the machine was powered on or restored (a reset does not count)."""
+        return self._up()
+
+    def _up(self) -> int | SFalse:
         with self._domain() as domain:
             if not runs(domain):
                 return S_FALSE
             xml = self._server.layouts.read(domain)
-        return S_FALSE if xml.id is None else self._server.uptime(xml)
+        if xml.id is None:
+            return S_FALSE
+        try:
+            return self._server.uptime(xml)
+        except HypervisorError as error:
+            return self._unless_over(xml.id, error, self._up)
+
+    def _unless_over(self, run: int | None, error: HypervisorError, again: Callable[[], T]) -> T | SFalse:
+        """What it comes to that something could not be read of a run of the machine.
+
+        Args:
+            run: The domain id that it had.
+            error: Why it could not be read.
+            again: Reads it of the run that is on by now, if that is another one.
+
+        Raises:
+            HypervisorError: The error, where the run is still on; or the machine is gone, or in trouble.
+        """
+        now = self._running_id()
+        if now == run:
+            raise error
+        return S_FALSE if now is None else again()
 
     # -- CPU -----------------------------------------------------------------------------------------------
 
@@ -90,8 +118,7 @@ class Accountant(
 
         Without a sample of the last seconds the call takes two itself, a second apart.
         """
-        domain_id = self._running_id()
-        return S_FALSE if domain_id is None else self._server.cpu.percent(self._uuid, domain_id)
+        return self._sampled(self._server.cpu.percent)
 
     @propget(vs=0x60020007, vpc=0x60020001, vt=VT.ARRAY | VT.VARIANT, elements=VT.UI1, s_false=(0,) * WINDOW)
     def CPUUtilizationHistory(self) -> tuple[int, ...] | SFalse:
@@ -99,8 +126,16 @@ class Accountant(
 
         A second before this process's first sample of the machine reads 0, as one before power-up does.
         """
+        return self._sampled(self._server.cpu.history)
+
+    def _sampled(self, read: Callable[[str, int], T]) -> T | SFalse:
         domain_id = self._running_id()
-        return S_FALSE if domain_id is None else self._server.cpu.history(self._uuid, domain_id)
+        if domain_id is None:
+            return S_FALSE
+        try:
+            return read(self._uuid, domain_id)
+        except HypervisorError as error:  # samples take a second, in which much may happen to the machine
+            return self._unless_over(domain_id, error, lambda: self._sampled(read))
 
     def _running_id(self) -> int | None:
         with self._domain() as domain:
@@ -195,7 +230,7 @@ def total_of(
     server: Server, options: ConnectionOptions, reading: Reading | None, field: Field, what: str
 ) -> Decimal | SFalse:
     """A reading summed as a caller's options want it; a sweep of all machines comes here too. Raises as `total`."""
-    record = None if reading is None or options.raw_counters else server.runs.record(reading.xml)
+    record = None if reading is None or options.raw_counters else server.runs.record(reading.xml, reading.at)
     return total(reading, record, field, what, skip_nics=options.unreadable_nics == "skip")
 
 

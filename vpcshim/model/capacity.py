@@ -57,7 +57,7 @@ def available(connect: libvirt.virConnect, *, without: str | None = None) -> flo
     reserved = 0.0
     for domain in connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
         xml = xml_of(domain)
-        if xml is not None and xml.uuid != without:
+        if xml is not None and xml.id is not None and xml.uuid != without:
             reserved += settings.read(xml).reserve
     return max(0.0, WHOLE - reserved)
 

@@ -61,6 +61,7 @@ class Server:
         self._sweeper = Sweeper(self.connection, self.layouts, self.nics)
         self._sweep_lock = forks.lock()
         self._last = Swept(float("-inf"), {})
+        self._changes = 0
         me = weakref.ref(self)
 
         def changed(uuid: str | None) -> None:
@@ -149,6 +150,7 @@ class Server:
 
     def changed(self, _uuid: str | None = None) -> None:
         """What a sweep found holds no more: a machine was started, stopped, reset or changed."""
+        self._changes += 1
         self._last = Swept(float("-inf"), {})
 
     def uptime(self, xml: DomainXml) -> int:
@@ -174,9 +176,14 @@ class Server:
         if freshness <= 0:
             return self.sweep_some(None)
         with self._sweep_lock:
-            if time.monotonic() - self._last.at > freshness:
-                self._last = self.sweep_some(None)
-            return self._last
+            last = self._last
+            if time.monotonic() - last.at > freshness:
+                with self.connection.calls():  # to open one is a change as well
+                    before = self._changes
+                last = self.sweep_some(None)
+                if before == self._changes:  # else what changed meanwhile may not be in it
+                    self._last = last
+            return last
 
     def sweep_some(self, wanted: Callable[[str], bool] | None) -> Swept:
         """The same of the machines whose names are wanted, as they are now. Raises as `sweep`."""

@@ -22,6 +22,7 @@ from vpcshim.constants import VMVMState
 from vpcshim.hypervisor import jobs
 from vpcshim.hypervisor.counters import DeviceRead, Reading
 from vpcshim.hypervisor.errors import DomainGone, HypervisorError, Unreadable
+from vpcshim.hypervisor.states import may_be_restored
 from vpcshim.hypervisor.sweep import DomainFacts
 from vpcshim.model.accountant import Accountant, total_of
 from vpcshim.model.application import Application
@@ -67,6 +68,7 @@ class Account:
         at: When its network counters were read, on the monotonic clock.
         run: Its domain id, which is new at each start and restore; None when it is off.
         nics: What each NIC answered and which source served it; None for a machine that is off or unreadable.
+        drives: What each drive answered; None also where no column is of them.
     """
 
     name: str
@@ -76,6 +78,15 @@ class Account:
     at: float
     run: int | None = None
     nics: Reading | None = None
+    drives: Reading | None = None
+
+    def moment(self, column: str) -> tuple[int | None, float]:
+        """In which run a column that counts bytes was read (None: it was off), and when, on the monotonic clock.
+
+        The drives are read later than the NICs, by seconds where a monitor is waited for.
+        """
+        reading = self.drives if _SUMS[column].of == "drives" else self.nics
+        return (self.run, self.at) if reading is None else (reading.xml.id, reading.at)
 
     @property
     def unreadable(self) -> bool:
@@ -211,16 +222,26 @@ def _account(
             work = partial(_OWN[column] if on else _off, facts=facts)
         values[column] = outcome_of(application, _member(column), work)
     state = outcome_of(application, _STATE, partial(_state, facts=facts, hangs_at=hangs_at))
-    reading = facts.nics if isinstance(facts.nics, Reading) else None
-    return Account(facts.name, facts.uuid, state, values, at, facts.id if on else None, reading)
+    nics, drives = (readings.get(of, {}).get(facts.uuid) for of in ("nics", "drives"))
+    return Account(
+        facts.name,
+        facts.uuid,
+        state,
+        values,
+        at,
+        facts.id if on else None,
+        nics if isinstance(nics, Reading) else None,
+        drives if isinstance(drives, Reading) else None,
+    )
 
 
 def _state(application: Application, facts: DomainFacts, hangs_at: float) -> VMVMState:
     told = vm_state(facts.state, facts.saved, facts.reason)
-    if not needs_job(facts.state, told):
+    # Bulk statistics tell nothing of jobs; a restore may have ended before the saved machines were listed.
+    if not needs_job(facts.state, told) and not may_be_restored(facts.state, facts.reason):
         return told
     try:
-        with application._server.connection.domain(facts.uuid) as domain:  # bulk statistics tell nothing of jobs
+        with application._server.connection.domain(facts.uuid) as domain:
             return state_of(domain, max(0.0, hangs_at - time.monotonic()))
     except DomainGone:
         return told  # as it was when all were looked at
@@ -245,15 +266,28 @@ def _sum(application: Application, summed: _Sum, reading: Reading | HypervisorEr
 
 
 def _cpu(application: Application, facts: DomainFacts) -> Any:
-    return S_FALSE if facts.id is None else application._server.cpu.percent(facts.uuid, facts.id)
+    if facts.id is None:
+        return S_FALSE
+    try:
+        return application._server.cpu.percent(facts.uuid, facts.id)
+    except HypervisorError as error:
+        own = _accountant(application, facts)
+        return own._unless_over(facts.id, error, lambda: own._sampled(application._server.cpu.percent))
 
 
 def _uptime(application: Application, facts: DomainFacts) -> Any:
-    if isinstance(facts.nics, Reading):
-        return application._server.uptime(facts.nics.xml)
-    # The NICs' trouble left no XML here: the accountant asks for it itself.
-    identity = (application._product_, application._server, application._options, facts.uuid)
-    return _member("UpTime").getter(Accountant(*identity))
+    if not isinstance(facts.nics, Reading):
+        return _accountant(application, facts)._up()  # the NICs' trouble left no XML here
+    xml = facts.nics.xml
+    try:
+        return application._server.uptime(xml)
+    except HypervisorError as error:
+        own = _accountant(application, facts)
+        return own._unless_over(xml.id, error, own._up)
+
+
+def _accountant(application: Application, facts: DomainFacts) -> Accountant:
+    return Accountant(application._product_, application._server, application._options, facts.uuid)
 
 
 _OWN: dict[str, Callable[..., Any]] = {"CPUUtilization": _cpu, "UpTime": _uptime}

@@ -163,8 +163,9 @@ def taken_along(connection: Connection, domain: libvirt.virDomain) -> Iterator[N
         raise Failure(failure.code, f"{name} is deleted, but {failure.description}") from error
 
 
-def before_start(connection: Connection, product: Product, domain: libvirt.virDomain, work: Work) -> None:
-    """Make ready the undo disks of a machine that is about to be started or restored.
+@contextmanager
+def made_ready(connection: Connection, product: Product, domain: libvirt.virDomain, work: Work) -> Iterator[None]:
+    """Make ready the undo disks of a machine that is started or restored within.
 
     What an earlier run left to be done is done first: its guest shut down while nobody listened.
 
@@ -172,23 +173,35 @@ def before_start(connection: Connection, product: Product, domain: libvirt.virDo
         HypervisorError: They cannot be made ready; starting it now would let the guest write to the originals.
         libvirt.libvirtError: libvirt refused.
     """
-    from vpcshim.hypervisor import overlays, undojournal
+    from vpcshim.hypervisor import overlays
 
     chosen = settings_of(domain)
+    if _needs_overlays(connection, product, domain, chosen, work):
+        with overlays.begun(domain):
+            yield
+    else:
+        yield
+
+
+def _needs_overlays(
+    connection: Connection, product: Product, domain: libvirt.virDomain, chosen: Settings, work: Work
+) -> bool:
+    """Whether a machine that is about to start needs overlays, once what was left to be done is done."""
+    from vpcshim.hypervisor import overlays, undojournal
+
     journal = undojournal.read(domain)
     if journal is None and not enabled(chosen):
-        return
+        return False
     if domain.hasManagedSaveImage() and (journal is None or not journal.unfinished):
-        return  # it goes on where it was, with the disks that it had
+        return False  # it goes on where it was, with the disks that it had
     need_files(connection, domain)
     overlays.recover(domain)
     if domain.hasManagedSaveImage():
-        return
+        return False
     journal = undojournal.read(domain)
     if journal is not None and journal.pending:
         _after_run(product, domain, action(chosen), work)
-    if enabled(chosen):
-        overlays.begin(domain)
+    return enabled(chosen)
 
 
 def _after_run(product: Product, domain: libvirt.virDomain, chosen: VMUndoAction, work: Work) -> None:
@@ -207,7 +220,7 @@ def _after_run(product: Product, domain: libvirt.virDomain, chosen: VMUndoAction
 def after_turn_off(connection: Connection, product: Product, domain: libvirt.virDomain, work: Work) -> None:
     """Do with the undo disks what is to be done after the machine was turned off by a caller.
 
-    Raises: As `before_start`.
+    Raises: As `made_ready`.
     """
     from vpcshim.hypervisor import undojournal
 

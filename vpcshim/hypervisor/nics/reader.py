@@ -49,7 +49,11 @@ class NicReader:
         return not self.asks_links and bulk.NAME in self.sources
 
     def read(
-        self, domain: libvirt.virDomain, xml: DomainXml | None = None, offers: Sequence[Offer] | None = None
+        self,
+        domain: libvirt.virDomain,
+        xml: DomainXml | None = None,
+        offers: Sequence[Offer] | None = None,
+        at: float | None = None,
     ) -> Reading | None:
         """The NIC counters of one running domain; None when it is off.
 
@@ -57,6 +61,7 @@ class NicReader:
             domain: The domain.
             xml: Its live XML, if it is at hand.
             offers: What `offers` said for the NICs of that XML, if it was asked.
+            at: When it was asked, on the monotonic clock.
 
         Raises:
             libvirt.libvirtError: The domain or the connection is in trouble.
@@ -68,7 +73,7 @@ class NicReader:
         def offers_for(of: DomainXml) -> Sequence[Offer]:
             return offers if offers is not None and of is xml else self.offers([of])[0]
 
-        return read_all(domain, _nics, read_xml, offers_for)
+        return read_all(domain, _nics, read_xml, offers_for, at)
 
     def offers(
         self, xmls: Sequence[DomainXml], counted: Sequence[Mapping[str, Counters] | str] | None = None

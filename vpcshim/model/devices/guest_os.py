@@ -17,6 +17,7 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import S_FALSE, SFalse
 from vpcshim.com.variant import VT
 from vpcshim.hypervisor import guestagent
+from vpcshim.hypervisor.errors import DomainGone
 from vpcshim.hypervisor.guestagent import Agent
 from vpcshim.model.base import MachineObject
 from vpcshim.model.devices.base import DeviceObject
@@ -159,9 +160,12 @@ class GuestOSObject(DeviceObject):
                 domain.shutdownFlags(flags)
             until = time.monotonic() + _PATIENCE
             while time.monotonic() < until:
-                with self._domain() as domain:
-                    if not runs(domain) or domain.ID() != run:
-                        return
+                try:
+                    with self._domain() as domain:
+                        if not runs(domain) or domain.ID() != run:
+                            return
+                except DomainGone:
+                    return  # a transient one is gone when it is off
                 time.sleep(_LOOK)
             text = f"the guest of {name} was asked to shut down and still runs after {_PATIENCE:.0f} seconds"
             raise Failure(HRESULT.VM_E_TIMED_OUT, f"{text}: TurnOff switches the power off")

@@ -104,7 +104,10 @@ class Configuration(Stateful):
         with self._domain() as domain:
             if not runs(domain):
                 raise _no_activation(str(domain.name()))
-            return self._variant(key, domain, domain.XMLDesc())
+            live = domain.XMLDesc()
+            if domainxml.parse(live).id is None:
+                raise _no_activation(str(domain.name()))  # it stopped in between: that is its definition
+            return self._variant(key, domain, live)
 
     @method(vs=0x6002004D, vpc=0x60020042, params=(VT.BSTR, VT.VARIANT), fails=(*_FAILS, *_NOT_FOUND))
     def SetActivationValue(self, activationKey: str, activationValue: Any) -> None:

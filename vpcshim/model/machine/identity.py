@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import libvirt
+
 from vpcshim.com.declare import propget
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT
 from vpcshim.constants import VMVMState
-from vpcshim.hypervisor.errors import Unknowable
+from vpcshim.hypervisor.errors import DomainOff, Unknowable, classify
 from vpcshim.hypervisor.states import is_saved
 from vpcshim.model.accountant import Accountant
 from vpcshim.model.hresults import runs
@@ -61,10 +63,16 @@ class Identity(Stateful):
         check_new_name(name, self._product_)
         with self._domain(write=True) as domain:
             old = domain.name()
+            text = f"{old} is running or saved, and libvirt renames only a machine that is turned off"
+            active = Failure(HRESULT.VM_E_PREF_VM_ACTIVE, text)
             if runs(domain) or is_saved(domain):
-                text = f"{old} is running or saved, and libvirt renames only a machine that is turned off"
-                raise Failure(HRESULT.VM_E_PREF_VM_ACTIVE, text)
-            registration.rename(domain, name, files=self._server.connection.is_local)
+                raise active
+            try:
+                registration.rename(domain, name, files=self._server.connection.is_local)
+            except libvirt.libvirtError as error:
+                if classify(error) is DomainOff and (runs(domain) or is_saved(domain)):
+                    raise active from error  # somebody started it in between
+                raise
 
     @propget(vs=0x60020002, vpc=0x60020002, vt=VT.BSTR, fails=_UNKNOWN)
     def ConfigID(self) -> str:

@@ -25,7 +25,7 @@ from vpcshim.hypervisor.errors import DomainBusy, DomainGone, DomainOff, Hypervi
 from vpcshim.hypervisor.states import is_saved
 from vpcshim.model import capacity, undoing
 from vpcshim.model.hresults import runs
-from vpcshim.model.machine.state import IN_BETWEEN, Stateful
+from vpcshim.model.machine.state import IN_BETWEEN, Stateful, state_of
 from vpcshim.model.task import Task, begin
 from vpcshim.model.work import Work
 
@@ -87,14 +87,14 @@ class Power(Stateful):
 
         def start(work: Work) -> None:
             with self._domain(write=True) as domain:
-                undoing.before_start(self._server.connection, self._product_, domain, work)
-                try:
-                    domain.create()
-                except libvirt.libvirtError as error:
-                    # The drivers tell it under different codes.
-                    if classify(error) in (DomainOff, HypervisorError) and domain.isActive():
-                        raise _runs_already(name) from error  # somebody else was quicker
-                    raise
+                with undoing.made_ready(self._server.connection, self._product_, domain, work):
+                    try:
+                        domain.create()
+                    except libvirt.libvirtError as error:
+                        # The drivers tell it under different codes.
+                        if classify(error) in (DomainOff, HypervisorError) and domain.isActive():
+                            raise _runs_already(name) from error  # somebody else was quicker
+                        raise
                 began = time.time()
             try:
                 self._server.runs.began(self._uuid, began)
@@ -266,10 +266,16 @@ class Power(Stateful):
         with self._running("resumed", otherwise=(HRESULT.E_FAIL,)) as (domain, name):
             if self._settled(domain, "resumed") is not VMVMState.vmVMState_Paused:
                 raise Failure(HRESULT.E_FAIL, f"{name} is not paused")
-            if domain.state()[0] == libvirt.VIR_DOMAIN_PMSUSPENDED:
-                domain.pMWakeup()
-            else:
-                domain.resume()
+            try:
+                if domain.state()[0] == libvirt.VIR_DOMAIN_PMSUSPENDED:
+                    domain.pMWakeup()
+                else:
+                    domain.resume()
+            except libvirt.libvirtError as error:
+                paused_no_more = classify(error) in (DomainOff, HypervisorError)
+                if paused_no_more and state_of(domain) is VMVMState.vmVMState_Running:
+                    raise Failure(HRESULT.E_FAIL, f"{name} is not paused") from error  # it was resumed in between
+                raise
 
     def _begin(
         self,
