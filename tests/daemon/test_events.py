@@ -47,8 +47,9 @@ class HeardOrConfigured(HeardOrLost):
         self.all.append((key, value))
 
 
-def connect(daemon: TestDriverDaemon) -> VirtualServer:
-    return vpcshim.CreateObject("VirtualServer.Application", daemon.uri, timeout=2.0)
+def connect(daemon: TestDriverDaemon, timeout: float = 30.0) -> VirtualServer:
+    """An application for which no moment in which the daemon stands still is a lost connection."""
+    return vpcshim.CreateObject("VirtualServer.Application", daemon.uri, timeout=timeout)
 
 
 def other(daemon: TestDriverDaemon) -> Any:
@@ -143,7 +144,7 @@ def test_what_cannot_be_asked_after_a_gap_is_asked_later(
 
 
 def test_a_daemon_that_is_frozen_is_told_as_well(testdriver_daemon: TestDriverDaemon) -> None:
-    vm = connect(testdriver_daemon).FindVirtualMachine("test")
+    vm = connect(testdriver_daemon, 4.0).FindVirtualMachine("test")
     heard = vpcshim.WithEvents(vm, HeardOrLost)
     testdriver_daemon.freeze()
     try:

@@ -16,7 +16,7 @@ HOME = Path(__file__).parents[2]
 BEGIN = """\
 import os, sys, time
 import vpcshim
-application = vpcshim.CreateObject("VirtualServer.Application", sys.argv[1], timeout=2.0)
+application = vpcshim.CreateObject("VirtualServer.Application", sys.argv[1], timeout=4.0)
 accountant = application.FindVirtualMachine("test").Accountant
 def read():
     out = vpcshim.Variant()
@@ -48,7 +48,7 @@ if pid == 0:
         assert time.monotonic() < end, "the child's loop runs"
         time.sleep(0.01)
     assert connection._lanes[0].connect not in before
-    time.sleep(2.5)
+    time.sleep(4.5)  # longer than keepalive takes to find nobody there
     read()
 else:
     _, status = os.waitpid(pid, 0)

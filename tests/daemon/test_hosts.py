@@ -34,7 +34,7 @@ def hosts(testdriver_daemon: TestDriverDaemon, tmp_path: Path) -> Iterator[tuple
 
 
 def report(uris: list[str]) -> tuple[int, list[dict[str, Any]], float]:
-    command = [sys.executable, "-m", "vpcshim", "--timeout", "2"]
+    command = [sys.executable, "-m", "vpcshim", "--timeout", "4"]
     for uri in uris:
         command += ["--connect", uri]
     began = time.monotonic()

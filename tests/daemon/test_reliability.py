@@ -16,7 +16,7 @@ from vpcshim import HRESULT
 from vpcshim.model.accountant import Accountant
 from vpcshim.model.application import VirtualServer
 
-TIMEOUT = 2.0
+TIMEOUT = 4.0  # longer than a daemon that is well stands still on a busy machine
 SLACK = 10.0
 
 
@@ -107,7 +107,7 @@ def test_frozen_before_the_first_call(testdriver_daemon: TestDriverDaemon) -> No
     application = connect(testdriver_daemon)
     testdriver_daemon.freeze()
     began = time.monotonic()
-    with pytest.raises(vpcshim.ComError, match="no answer within 2 s"):
+    with pytest.raises(vpcshim.ComError, match=f"no answer within {TIMEOUT:g} s"):
         _ = application.VirtualMachines.Count
     assert time.monotonic() - began < TIMEOUT + SLACK
     testdriver_daemon.thaw()

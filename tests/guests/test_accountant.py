@@ -248,14 +248,13 @@ def test_uptime_is_the_age_of_the_process_and_survives_a_reset(guest_factory: Gu
 def test_cpu_utilization_follows_the_load(guest_factory: GuestFactory, server: VirtualServer) -> None:
     guest = guest_factory()
     accountant = machine(server, guest).Accountant
-    time.sleep(3)
-    idle = accountant.CPUUtilization
+    wait_until(lambda: accountant.CPUUtilization < 15, 10, "the guest has nothing to do once it has booted")
     guest.spin()
-    # Others may want the CPU as well: the guest has one to itself in some second or other.
-    wait_until(lambda: accountant.CPUUtilization > max(50, idle), 10, "the guest's load is seen")
+    # Others may want the CPU as well: how much of it the guest has is theirs to say.
+    wait_until(lambda: accountant.CPUUtilization > 30, 20, "the guest's load is seen")
     history = accountant.CPUUtilizationHistory
     assert len(history) == 60
-    assert max(history) > 50
+    assert max(history) > 30
     out = vpcshim.Variant()
     assert accountant.get_CPUUtilizationHistory(out) is HRESULT.S_OK
     assert (out.vt, out.elements) == (vpcshim.VT.ARRAY | vpcshim.VT.VARIANT, vpcshim.VT.UI1)
@@ -372,7 +371,7 @@ def test_a_reset_by_a_raw_reader_is_a_reset_for_the_others(three_nics: Guest, se
     raw = machine(vpcshim.CreateObject("VirtualServer.Application", URI, raw_counters=True), three_nics)
     raw.Reset().WaitForCompletion(-1)
     assert raw.Accountant.NetworkBytesSent == 1000
-    assert vm.Accountant.NetworkBytesSent == 0
+    wait_until(lambda: vm.Accountant.NetworkBytesSent == 0, 5, "the other application hears of it")
     assert elsewhere(three_nics) == "0"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -41,6 +42,7 @@ def test_a_report_of_three_machines(
     guest_factory: GuestFactory, guest_maker: GuestMaker, host_bridge: str, mac: Mac
 ) -> None:
     disk = Disk("vda", guest_maker.make_disk("report.raw", 4))
+    began = time.monotonic()
     on = guest_factory(nics=(Nic("bridge", mac(), host_bridge),), disks=(disk,))
     off = guest_factory(start=False)
     unreadable = guest_factory(nics=(Nic("user", mac()),))
@@ -55,7 +57,7 @@ def test_a_report_of_three_machines(
         "error": None,
     }
     assert found[on.name]["DiskBytesRead"]["value"] > 0
-    assert 0 <= found[on.name]["UpTime"]["value"] < 60
+    assert 0 <= found[on.name]["UpTime"]["value"] <= time.monotonic() - began + 1
     assert 0 <= found[on.name]["CPUUtilization"]["value"] <= 100
     assert (found[off.name]["state"], found[off.name]["NetworkBytesSent"]["hresult"]) == ("off", "S_FALSE")
     bad = found[unreadable.name]["NetworkBytesSent"]
@@ -79,10 +81,15 @@ def test_a_machine_whose_monitor_hangs_costs_its_own_cells(
     pid = int(Path(f"/run/libvirt/qemu/{hung.name}.pid").read_text())
     os.kill(pid, signal.SIGSTOP)
     try:
-        began = time.monotonic()
-        network = accounts("--columns", "net-sent,net-received")
-        assert time.monotonic() - began < 5, "network alone waits for no monitor"
-        assert [network[guest.name]["NetworkBytesSent"]["value"] for guest in (hung, sound)] == [1_000, 1_000]
+        quickest = math.inf
+        for _ in range(5):  # a busy machine may make one of them slow
+            began = time.monotonic()
+            network = accounts("--columns", "net-sent,net-received")
+            quickest = min(quickest, time.monotonic() - began)
+            assert [network[guest.name]["NetworkBytesSent"]["value"] for guest in (hung, sound)] == [1_000, 1_000]
+            if quickest < 5:
+                break
+        assert quickest < 5, "network alone waits for no monitor"
         began = time.monotonic()
         found = accounts(code=1)
         assert time.monotonic() - began < 60

@@ -172,8 +172,8 @@ def test_what_is_refused_while_a_machine_is_being_saved(slow_guest: Guest) -> No
     assert (task.Result, vm.State) == (VMTaskResult.vmTaskResult_Success, SAVED)
 
 
-def test_another_process_sees_that_a_paused_machine_is_being_saved(guest_factory: GuestFactory) -> None:
-    guest = slow.slow_guest(guest_factory, 1)  # a whole process comes and goes meanwhile
+def test_another_process_sees_that_a_paused_machine_is_being_saved(slow_guest: Guest) -> None:
+    guest = slow_guest
     vm = machine_of(guest)
     done(vm, "Pause")
     with watched(guest) as seen:
@@ -227,20 +227,24 @@ def test_turning_off_ends_a_save(slow_guest: Guest) -> None:
     assert call(vm, "DiscardSavedState")[0] is NO_STATE
 
 
+def why_not_saved(vm: Any) -> str:
+    """What the call says that failed within a moment, else its task."""
+    try:
+        task = vm.Save()
+    except vpcshim.ComError as error:
+        return error.description
+    task.WaitForCompletion(-1)
+    assert (task.Error, task.Result) == (HRESULT.E_DISK_FULL, VMTaskResult.vmTaskResult_DiskRelatedError)
+    return str(task.ErrorDescription)
+
+
 def test_a_disk_that_is_full_ends_a_save_and_the_guest_goes_on(guest_factory: GuestFactory) -> None:
     guest = guest_factory()
     vm = machine_of(guest)
     folder = "/var/lib/libvirt/qemu/save"
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", folder], check=True)
     try:
-        code, task = call(vm, "Save")
-        if code is S_OK:
-            task.WaitForCompletion(30_000)
-            assert (task.Error, task.Result) == (HRESULT.E_DISK_FULL, VMTaskResult.vmTaskResult_DiskRelatedError)
-            assert "No space left" in task.ErrorDescription
-        else:  # it failed within the moment that the call waits
-            with pytest.raises(vpcshim.ComError, match="No space left"):
-                vm.Save()
+        assert "No space left" in why_not_saved(vm)
     finally:
         subprocess.run(["umount", folder], check=True)
     assert vm.State == RUNNING
@@ -253,6 +257,7 @@ def test_a_disk_that_is_full_ends_a_save_and_the_guest_goes_on(guest_factory: Gu
 def test_the_save_of_a_gigabyte(guest_factory: GuestFactory) -> None:
     guest = guest_factory(memory_mib=1250)
     slow.fill_memory(guest, 1024)
+    slow.slow_down(guest)  # else a moment in which one of the processes stands still may be half of it
     booted = guest.boot_id
     vm = machine_of(guest)
 
@@ -268,7 +273,7 @@ def test_the_save_of_a_gigabyte(guest_factory: GuestFactory) -> None:
     assert task.PercentCompleted < 100
     assert call(task, "Cancel")[0] is E_FAIL
     assert vm.State == RUNNING
-    guest.wait_ready(10)
+    guest.wait_ready()
     assert guest.boot_id == booted
 
     # A wait that is over before the task is, and one that is not; meanwhile the percentage rises.
@@ -332,15 +337,13 @@ def test_a_daemon_that_goes_ends_the_task_with_an_error(
     vm = machine_of(slow_guest)
     task = vm.Save()
     wait_until(lambda: task.PercentCompleted > 0, 20, "something is written")
-    began = time.monotonic()
     if how == "killed":
         private_libvirtd.kill()
         private_libvirtd.start()
     else:
         private_libvirtd.restart()
-    task.WaitForCompletion(30_000)
+    task.WaitForCompletion(90_000)
     assert task.IsComplete
-    assert time.monotonic() - began < 30
     assert task.Result == VMTaskResult.vmTaskResult_UnexpectedError
     assert "connection" in task.ErrorDescription
     # The next call finds the daemon again; what becomes of the machine is libvirt's to decide, and is shown.
