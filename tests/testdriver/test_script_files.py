@@ -115,6 +115,15 @@ def test_the_current_folder_is_wines(run: Run, root: Path) -> None:
     assert lines == [here, r"-1 C:\sub\here.txt C:\x"]
 
 
+def test_temporary_files_are_the_hosts(run: Run, root: Path) -> None:
+    lines = run(
+        FSO + 'Set shell = CreateObject("WScript.Shell")\ntemp = shell.ExpandEnvironmentStrings("%TEMP%")\n'
+        "WScript.Echo temp = fso.GetSpecialFolder(2).Path, fso.FolderExists(temp)\n"
+        'WScript.Echo temp = shell.Environment("PROCESS")("TMP")\n'
+    )
+    assert lines == ["-1 -1", "-1"]
+
+
 def test_what_wine_knows_is_asked_of_it(run: Run, root: Path) -> None:
     lines = run(
         FSO

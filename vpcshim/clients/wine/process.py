@@ -7,11 +7,13 @@ import secrets
 import signal
 import subprocess
 import tempfile
+from pathlib import Path
 from types import TracebackType
 
 from vpcshim.clients.scripting.channel import Channel
 from vpcshim.clients.scripting.frames import SECRET_SIZE
 from vpcshim.clients.wine import installation, program
+from vpcshim.model.paths import DriveMap
 
 _PATIENCE = 5
 _PR_SET_PDEATHSIG = 1
@@ -44,7 +46,7 @@ class HostProcess:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._process = subprocess.Popen(
             [wine.loader, str(host)],
-            env={**environment, "VPCSHIM_SECRET": self.secret.hex()},
+            env={**environment, "VPCSHIM_SECRET": self.secret.hex(), "VPCSHIM_TEMP": self._temporary()},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -53,6 +55,9 @@ class HostProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self.channel = Channel(self._process.stdout.fileno(), self._process.stdin.fileno())
+
+    def _temporary(self) -> str:
+        return DriveMap({"C:": self.drive, "Z:": Path("/")}).to_script(tempfile.gettempdir())
 
     def __enter__(self) -> HostProcess:
         return self

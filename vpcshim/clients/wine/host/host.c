@@ -48,6 +48,18 @@ static BOOL secret_from_environment(BYTE *secret)
     return TRUE;
 }
 
+/* Temporary files are the host's: on Wine's own drive, C:, whose letter may stand for another folder, nobody looks. */
+static void temporary_from_environment(void)
+{
+    WCHAR folder[MAX_PATH];
+    DWORD length = GetEnvironmentVariableW(L"VPCSHIM_TEMP", folder, MAX_PATH);
+
+    if (!length || length >= MAX_PATH) return;
+    SetEnvironmentVariableW(L"VPCSHIM_TEMP", NULL);
+    SetEnvironmentVariableW(L"TEMP", folder);
+    SetEnvironmentVariableW(L"TMP", folder);
+}
+
 /* A script that handles this error over and over would never end. */
 void channel_missed(void)
 {
@@ -321,6 +333,7 @@ int main(void)
     if (!channel_pipes(in, out)) return 70;
     if (FAILED(CoInitializeEx(NULL, COINIT_APARTMENTTHREADED))) return 70;
 
+    temporary_from_environment();
     if (!secret_from_environment(secret)) return 70;
     hr = greet(secret, &answer);
     SecureZeroMemory(secret, sizeof(secret));
