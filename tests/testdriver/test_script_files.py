@@ -76,6 +76,36 @@ def test_folders_and_files_are_gone_through(run: Run, root: Path) -> None:
     ]
 
 
+def test_a_file_stands_for_its_path_where_a_text_is_needed(run: Run, root: Path) -> None:
+    (root / "a.txt").write_text("x")
+    lines = run(
+        FSO + 'Set f = fso.GetFile("C:\\a.txt")\nSet d = CreateObject("Scripting.Dictionary")\nd.Add f.Path, f\n'
+        'WScript.Echo Split(f, "\\")(1), Join(Array(f, f.Drive), ";"), AscW(f), Escape(f.ParentFolder)\n'
+        'WScript.Echo f = "C:\\a.txt", UCase(f), d(f.Path).Size, Filter(Array("C:\\a.txt", "b"), f)(0)\n'
+        'fso.OpenTextFile("C:\\b", 2, True).WriteLine f\nWScript.Echo fso.OpenTextFile("C:\\b").ReadAll\n'
+        "If fso.GetFolder(f.Drive.RootFolder).ParentFolder Is Nothing Then WScript.Echo TypeName(f.ParentFolder)\n"
+        "On Error Resume Next\nMsgBox f\nWScript.Echo Err.Description\n"
+    )
+    assert lines == [
+        r"a.txt C:\a.txt;C: 67 C%3A%5C",
+        r"-1 C:\A.TXT 1 C:\a.txt",
+        r"C:\a.txt",
+        "",
+        "Folder",
+        "MsgBox asks somebody, and under --batch nobody is there",
+    ]
+
+
+def test_what_is_too_much_for_one_text_is_an_error(run: Run, root: Path) -> None:
+    with (root / "disk.vhd").open("wb") as file:
+        file.truncate(1 << 40)
+    lines = run(
+        FSO + 'Set t = fso.OpenTextFile("C:\\disk.vhd")\nWScript.Echo Len(t.Read(512)), t.AtEndOfStream\n'
+        "On Error Resume Next\nx = t.ReadAll\nWScript.Echo Err.Number\n"
+    )
+    assert lines == ["512 0", "7"]
+
+
 def test_in_jscript(run: Run, root: Path) -> None:
     (root / "a").write_text("one\r\ntwo")
     lines = run(

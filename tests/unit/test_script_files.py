@@ -22,19 +22,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpcshim.clients.calls import EMPTY, MISSING
-from vpcshim.clients.files import transfer
+from vpcshim.clients.files import places, transfer
 from vpcshim.clients.files.changes import Changes, Pretended
-from vpcshim.clients.files.places import Places, matcher
+from vpcshim.clients.files.places import Place, Places, matcher
 from vpcshim.clients.files.system import FileSystemObject, is_file_system
 from vpcshim.clients.files.wine import Wine
 from vpcshim.clients.scripting.objects import HostObject
-from vpcshim.clients.scripting.streams import Streams
+from vpcshim.clients.scripting.streams import InStream, Streams
 from vpcshim.com.errors import ComError, Failure
 from vpcshim.com.hresult import HRESULT
+from vpcshim.com.variant import VT, Variant
 from vpcshim.model.paths import DriveMap
 
 GET, CALL, PUT = 2, 1, 4
 AS_ROOT = os.geteuid() == 0
+NOTHING = Variant(VT.DISPATCH, None)
 
 
 class Obj:
@@ -110,9 +112,9 @@ Maker = Callable[..., Obj]
 def make(root: Path, windows: Path) -> Maker:
     def made(changes: Changes | None = None, wine: Wine | None = None, **drives: Path) -> Obj:
         asked = wine or NoWine()
-        places = Places(DriveMap({"V:": root, **drives}), windows, asked.current_folder, changes or Changes())
+        paths = Places(DriveMap({"V:": root, **drives}), windows, asked.current_folder, changes or Changes())
         streams = Streams(io.StringIO("typed\n"), io.StringIO(), io.StringIO())
-        return Obj(FileSystemObject(places, asked, streams.objects))
+        return Obj(FileSystemObject(paths, asked, streams.objects))
 
     return made
 
@@ -166,6 +168,8 @@ def test_the_parts_of_a_path(
     [
         (r"C:\a", "b", r"C:\a\b"),
         ("C:\\a\\", "b", r"C:\a\b"),
+        (r"C:\a", r"\b", r"C:\a\b"),
+        ("C:\\a\\", r"\b", r"C:\a\b"),
         ("C:", "b", "C:b"),
         ("", "b", "b"),
         ("a", "", "a"),
@@ -215,6 +219,12 @@ def test_letters_that_are_mapped_otherwise(make: Maker, root: Path, windows: Pat
     assert (other / "a.txt").exists()
     # No letter covers it any more.
     here = make(Z=other, wine=NoWine(r"Z:\proc"))
+    status = here.GetFile("/proc/self/status")
+    assert (status.ParentFolder.Path, status.ParentFolder.Files("Status").Path) == (
+        "/proc/self",
+        "/proc/self/status",
+    )
+    assert error_of(lambda: status.Drive) == (68, "Device unavailable: no drive letter covers /proc/self/status")
     assert here.GetAbsolutePathName("self") == f"/proc/{os.getpid()}" or here.FolderExists("self")
 
 
@@ -307,7 +317,7 @@ def test_a_folder_tells_of_itself(fso: Obj, root: Path) -> None:
     assert [file.Name for file in folder.Files] == [".hidden", "One"]
     assert [one.Path for one in folder.SubFolders] == [r"V:\b"]
     assert (folder.Files.Count, folder.SubFolders.Count, folder.Size) == (2, 1, 6)
-    assert (folder.IsRootFolder, folder.Name, folder.ParentFolder) == (True, "", None)
+    assert (folder.IsRootFolder, folder.Name, folder.ParentFolder) == (True, "", NOTHING)
     below = folder.SubFolders("B")
     assert (below.IsRootFolder, below.Name, below.ParentFolder.Path, below.Type) == (
         False,
@@ -317,6 +327,21 @@ def test_a_folder_tells_of_itself(fso: Obj, root: Path) -> None:
     )
     assert folder.Files("ONE").Size == 1
     assert number_of(lambda: folder.Files("three")) == 53
+
+
+def test_what_goes_while_a_folder_is_summed_up_is_no_part_of_it(
+    fso: Obj, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def going(folder: Place) -> Iterator[Place]:
+        for one in places.entries(folder):
+            if one.host.name == "b":
+                one.host.unlink()
+            yield one
+
+    for name in "abc":
+        (root / name).write_text("x")
+    monkeypatch.setattr("vpcshim.clients.files.entries.entries", going)
+    assert fso.GetFolder("V:\\").Size == 2
 
 
 def test_attributes(fso: Obj, root: Path) -> None:
@@ -352,6 +377,7 @@ def test_drives(fso: Obj, root: Path, windows: Path) -> None:
     assert (drive.RootFolder.Path, drive.ShareName, fso.Drives("Z").Path) == ("V:\\", "", "Z:")
     assert number_of(lambda: drive.SerialNumber) == 445
     assert number_of(lambda: drive.VolumeName) == 445
+    assert [number_of(lambda name=name: fso.GetDrive(name)) for name in (r"V:\x", "", r"\\server\share")] == [5] * 3  # type: ignore[misc]
     assert error_of(lambda: fso.GetDrive("Q:")) == (68, "Device unavailable: Q: (drives: C:, V:, Z:)")
     root.rmdir()
     assert not drive.IsReady
@@ -413,12 +439,37 @@ def test_text_is_added(fso: Obj, root: Path) -> None:
 
 
 def test_lines_that_linux_ended(fso: Obj, root: Path) -> None:
-    (root / "a").write_bytes(b"one\ntwo\r\nthr\ree")
+    (root / "a").write_bytes(b"one\ntwo\r\r\nthr\ree\r")
     stream = fso.OpenTextFile(r"V:\a")
     lines = []
     while not stream.AtEndOfStream:
         lines.append(stream.ReadLine())
-    assert lines == ["one", "two", "thr\ree"]
+    assert lines == ["one", "two\r", "thr\ree\r"]
+
+
+def test_of_a_file_of_any_size_no_more_is_read_than_is_asked_for(fso: Obj, root: Path) -> None:
+    with (root / "disk.vhd").open("wb") as file:
+        file.write(b"conectix")
+        file.truncate(1 << 40)
+    stream = fso.OpenTextFile(r"V:\disk.vhd")
+    assert (stream.Read(8), stream.AtEndOfLine, stream.Read(2)) == ("conectix", False, "\0\0")
+    stream.Skip(1 << 20)
+    assert (stream.Line, stream.Column) == (1, (1 << 20) + 11)
+    number, text = error_of(stream.ReadLine)
+    assert (number, r"characters of V:\disk.vhd are read at once" in text) == (7, True)
+    assert number_of(stream.ReadAll) == 7
+    assert number_of(lambda: stream.Read(2**31 - 1)) == 7
+
+
+def test_a_line_is_read_in_parts_and_told_as_one() -> None:
+    text = "x" * 200_000 + "\r\n" + "y" * 70_000
+    stream = Obj(InStream(io.StringIO(text, newline="")))
+    assert (stream.ReadLine(), stream.Line, stream.Read(1)) == ("x" * 200_000, 2, "y")
+    stream.SkipLine()
+    assert stream.AtEndOfStream
+    stream = Obj(InStream(io.StringIO(text, newline="")))
+    stream.SkipLine()
+    assert (stream.Line, stream.Column, stream.ReadAll()) == (2, 1, "y" * 70_000)
 
 
 def test_what_windows_1252_has_not_is_refused(fso: Obj, root: Path) -> None:
@@ -482,6 +533,19 @@ def test_a_file_is_made_anew_unless_it_may_not(fso: Obj, root: Path) -> None:
     assert number_of(lambda: fso.CreateTextFile(r"V:\no\where")) == 76
 
 
+def test_a_read_only_file_is_not_written_to(fso: Obj, root: Path) -> None:
+    (root / "a").write_text("old")
+    (root / "a").chmod(0o444)
+    for work in (
+        lambda: fso.OpenTextFile(r"V:\a", 2),
+        lambda: fso.OpenTextFile(r"V:\a", 8, True),
+        lambda: fso.CreateTextFile(r"V:\a"),
+        lambda: fso.GetFile(r"V:\a").OpenAsTextStream(2),
+    ):
+        assert number_of(work) == 70
+    assert fso.OpenTextFile(r"V:\a").ReadAll() == "old"
+
+
 def test_arguments_that_are_left_out(fso: Obj, root: Path) -> None:
     stream = fso.OpenTextFile(r"V:\a", MISSING, True)
     assert stream.AtEndOfStream
@@ -519,13 +583,16 @@ def test_a_file_is_copied_with_its_time_and_its_holes(fso: Obj, root: Path) -> N
 
 @pytest.mark.parametrize("size", [0, 1, 4095, 4096, (1 << 20) + 1, 3 << 20])
 @pytest.mark.parametrize("within", [True, False])
+@pytest.mark.parametrize("error", [transfer._NOT_WITHIN[0], 0])
 def test_every_byte_is_copied(
-    fso: Obj, root: Path, size: int, within: bool, monkeypatch: pytest.MonkeyPatch
+    fso: Obj, root: Path, size: int, within: bool, error: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not within:
 
         def refuse(*_args: Any) -> int:
-            raise OSError(transfer._NOT_WITHIN[0], "not between these")
+            if error:
+                raise OSError(error, "not between these")
+            return 0  # as some file systems do
 
         monkeypatch.setattr(os, "copy_file_range", refuse)
     data = os.urandom(size)
@@ -550,6 +617,61 @@ def test_what_is_replaced_and_what_not(fso: Obj, root: Path) -> None:
     fso.CopyFile(r"V:\a", r"V:\b")
     fso.GetFile(r"V:\a").Copy("V:\\folder\\")
     assert [(root / name).read_text() for name in ("b", "folder/a")] == ["new", "new"]
+
+
+def test_a_link_is_replaced_by_nothing(fso: Obj, root: Path) -> None:
+    (root / "far").mkdir()
+    (root / "far" / "disk").write_text("old")
+    (root / "disk").symlink_to(root / "far" / "disk")
+    (root / "a").write_text("new")
+    fso.CopyFile(r"V:\a", r"V:\disk")
+    assert ((root / "disk").is_symlink(), (root / "far" / "disk").read_text()) == (True, "new")
+    assert [path.name for path in (root / "far").iterdir()] == ["disk"]
+
+
+def test_what_is_there_in_another_case_is_what_is_replaced(fso: Obj, root: Path) -> None:
+    for name in ("from/sub", "to/SUB"):
+        (root / name).mkdir(parents=True)
+    for name, text in (("from/A.TXT", "new"), ("from/sub/x", "new"), ("to/a.txt", "old"), ("to/SUB/X", "old")):
+        (root / name).write_text(text)
+    fso.CopyFile(r"V:\from\A.TXT", "V:\\to\\")
+    assert (root / "to" / "a.txt").read_text() == "new"
+    assert number_of(lambda: fso.MoveFile(r"V:\from\*.txt", r"V:\to")) == 58
+    fso.CopyFolder(r"V:\from", r"V:\to")
+    found = sorted(str(path.relative_to(root)) for path in (root / "to").rglob("*"))
+    assert (found, (root / "to" / "SUB" / "X").read_text()) == (["to/SUB", "to/SUB/X", "to/a.txt"], "new")
+
+
+def test_files_whose_names_differ_in_case_alone_do_not_replace_each_other(fso: Obj, root: Path) -> None:
+    (root / "from").mkdir()
+    for name in "aA":
+        (root / "from" / name).write_text(name)
+    for folder in ("one", "two"):
+        (root / folder).mkdir()
+    fso.CopyFolder(r"V:\from", r"V:\new")
+    fso.CopyFile(r"V:\from\*", r"V:\one")
+    (root / "two" / "a").write_text("old")
+    fso.CopyFolder(r"V:\from", r"V:\two")
+    for folder in ("new", "one", "two"):
+        assert [(root / folder / name).read_text() for name in "aA"] == ["a", "A"]
+
+
+def test_names_that_windows_could_not_have(fso: Obj, root: Path) -> None:
+    names = ("*", "a?.txt", "b\\c", "d:e", 'f"g', "new\nline")
+    for name in (*names, "ab.txt", "plain"):
+        (root / name).write_text(name)
+    (root / "folder:1").mkdir()
+    (root / "folder:1" / "in").write_text("x")
+    for file in fso.GetFolder("V:\\").Files:
+        assert (file.ParentFolder.Path, file.Drive.Path) == ("V:\\", "V:")
+        if file.Name in names:
+            assert (file.Path, fso.GetFile(file.Path).Size) == (f"{root}/{file.Name}", len(file.Name))
+            fso.CopyFile(file, r"V:\copy")
+            assert (root / "copy").read_text() == file.Name
+            fso.DeleteFile(file.Path)  # and not what fits a pattern
+    folder = fso.GetFolder("V:\\").SubFolders("folder:1")
+    assert [file.Path for file in fso.GetFolder(folder).Files] == [f"{root}/folder:1/in"]
+    assert sorted(path.name for path in root.iterdir()) == ["ab.txt", "copy", "folder:1", "plain"]
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root gives files away")
@@ -591,6 +713,8 @@ def test_patterns(fso: Obj, root: Path) -> None:
     assert error_of(lambda: fso.DeleteFile(r"V:\*.zip")) == (53, r"File not found: V:\*.zip")
     assert number_of(lambda: fso.CopyFolder(r"V:\x*", "V:\\to")) == 76
     assert number_of(lambda: fso.CopyFile(r"V:\to\*", r"V:\no")) == 76
+    for work in (fso.CopyFile, fso.MoveFile):  # not into the root of the current drive
+        assert number_of(lambda work=work: work(r"V:\to\*", "")) == 5  # type: ignore[misc]
 
 
 @given(st.text("ab.*?[", max_size=6), st.text("abAB.[", max_size=6))
@@ -621,6 +745,16 @@ def test_folders_are_copied(fso: Obj, root: Path) -> None:
     assert number_of(lambda: fso.CopyFolder(r"V:\a", r"V:\no\where")) == 76
     (root / "f").write_text("x")
     assert number_of(lambda: fso.CopyFolder(r"V:\a", r"V:\f")) == 58
+
+
+def test_a_folder_is_copied_with_its_permissions(fso: Obj, root: Path) -> None:
+    (root / "a" / "b").mkdir(parents=True)
+    (root / "a" / "b" / "x").write_text("x")
+    (root / "a" / "b").chmod(0o500)
+    (root / "a").chmod(0o710)
+    fso.CopyFolder(r"V:\a", r"V:\c")
+    assert [(root / name).stat().st_mode & 0o777 for name in ("c", "c/b")] == [0o710, 0o500]
+    fso.DeleteFolder(r"V:\c", True) if AS_ROOT else (root / "c" / "b").chmod(0o700)
 
 
 def test_a_link_that_leads_back_ends_a_copy(fso: Obj, root: Path) -> None:
@@ -662,11 +796,37 @@ def test_moves_to_another_file_system(make: Maker, root: Path) -> None:
         fso = make(W=other)
         (root / "a" / "b").mkdir(parents=True)
         (root / "a" / "b" / "x").write_text("x")
+        (root / "a" / "link").symlink_to("b/x")
+        (root / "a" / "nowhere").symlink_to("gone")
+        (root / "a" / "b").chmod(0o700)
         (root / "c").write_text("c")
+        (root / "d").symlink_to(root / "c")
+        if AS_ROOT:
+            for path in (root / "a", root / "a" / "b" / "x", root / "a" / "link", root / "c"):
+                os.chown(path, 1234, 1235, follow_symlinks=False)
         fso.MoveFolder(r"V:\a", r"W:\a")
+        fso.MoveFile(r"V:\d", "W:\\")
         fso.MoveFile(r"V:\c", "W:\\")
+        assert [os.readlink(other / name) for name in ("a/link", "a/nowhere", "d")] == ["b/x", "gone", f"{root}/c"]
+        assert (other / "a" / "b").stat().st_mode & 0o777 == 0o700
+        if AS_ROOT:
+            assert {(other / name).lstat().st_uid for name in ("a", "a/b/x", "a/link", "c")} == {1234}
         assert ((other / "a" / "b" / "x").read_text(), (other / "c").read_text()) == ("x", "c")
         assert not any(root.iterdir())
+    finally:
+        shutil.rmtree(other)
+
+
+def test_a_move_that_fails_loses_nothing(make: Maker, root: Path) -> None:
+    other = other_file_system(root)
+    other.mkdir()
+    try:
+        fso = make(W=other)
+        (root / "a" / "b").mkdir(parents=True)
+        (root / "a" / "b" / "x").write_text("x")
+        os.mkfifo(root / "a" / "pipe")
+        assert number_of(lambda: fso.MoveFolder(r"V:\a", r"W:\a")) == 70
+        assert ((root / "a" / "b" / "x").read_text(), os.listdir(other)) == ("x", [])
     finally:
         shutil.rmtree(other)
 
@@ -679,6 +839,10 @@ def test_deletions(fso: Obj, root: Path) -> None:
     (root / "kept").mkdir()
     (root / "kept" / "z").write_text("z")
     (root / "a" / "link").symlink_to(root / "kept")
+    (root / "kept" / "z").chmod(0o444)
+    (root / "a" / "file").symlink_to(root / "kept" / "z")
+    fso.DeleteFile(r"V:\a\file")  # the link, which is not read-only
+    (root / "kept" / "z").chmod(0o644)
     assert error_of(lambda: fso.DeleteFolder(r"V:\a")) == (70, r"Permission denied: V:\a\b\x (it is read-only)")
     assert (root / "a" / "y").exists(), "nothing of it where a part of it cannot be deleted"
     assert number_of(lambda: fso.DeleteFile(r"V:\a\b\x")) == 70

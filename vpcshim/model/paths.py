@@ -119,10 +119,15 @@ class DriveMap:
         """The path as a script is given it: of the mapped drive that covers it most closely, else the host's."""
         host = PurePosixPath(os.path.normpath(path))
         covering = [(letter, folder) for letter, folder in self._folders.items() if host.is_relative_to(folder)]
-        if not covering or "\\" in str(host):  # written as a script's, it would be another
+        if not covering or not all(map(nameable, host.parts[1:])):
             return str(host)
         letter, folder = max(covering, key=lambda pair: len(pair[1].parts))
         return f"{letter}:\\" + "\\".join(host.relative_to(folder).parts)
+
+
+def nameable(name: str) -> bool:
+    """Whether a path as scripts write it can have that name in it; else it would be another, or a pattern."""
+    return "\\" not in name and not any(one in _FORBIDDEN or ord(one) < 32 for one in name)
 
 
 def drives_of(parts: Iterable[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ Source: the Drive, Folder and File objects of the Scripting runtime's reference.
 
 from __future__ import annotations
 
+import contextlib
 import ntpath
 import os
 import re
@@ -20,11 +21,12 @@ from enum import IntEnum, IntFlag
 from pathlib import Path
 from typing import Any
 
-from vpcshim.clients.files.places import Place, Places, entries, is_read_only
+from vpcshim.clients.files.places import Place, Places, entries, is_read_only, pairs
 from vpcshim.clients.files.streams import Mode, TextStream
-from vpcshim.clients.scripting.conversions import as_bool, as_int
-from vpcshim.clients.scripting.objects import HostObject, offered, text_of
+from vpcshim.clients.scripting.conversions import as_bool, as_int, as_text
+from vpcshim.clients.scripting.objects import HostObject, offered
 from vpcshim.clients.scripting.runtime_errors import Number, failed, told
+from vpcshim.com.variant import VT, Variant
 
 _LONG = (1 << 31) - 1
 
@@ -85,10 +87,10 @@ class Entry(HostObject):
 
     def put_name(self, name: Any) -> None:
         """Rename it, in the folder that it is in."""
-        wanted = text_of(name)
+        wanted = as_text(name)
         if ntpath.basename(wanted) != wanted or not self._place.name:
             raise failed(Number.INVALID_ARGUMENT, f"{self._place.shown} cannot be named {wanted!r}")
-        self._move_to(self._places.place(ntpath.join(ntpath.dirname(self._place.shown), wanted)))
+        self._move_to(self._places.place(ntpath.join(self._around().shown, wanted)))
 
     @offered("ShortPath", prop=True)
     def short_path(self) -> str:
@@ -103,14 +105,21 @@ class Entry(HostObject):
     @offered("Drive", prop=True)
     def drive(self) -> HostObject:
         """The drive that its path begins with."""
-        return Drive(self._places, ntpath.splitdrive(self._place.shown)[0])
+        place = self._place
+        while place.shown.startswith("/") and place.name:
+            place = self._places.parent(place)
+        letter = ntpath.splitdrive(place.shown)[0]
+        if not letter:
+            raise failed(Number.DEVICE_UNAVAILABLE, f"no drive letter covers {self._place.shown}")
+        return Drive(self._places, letter)
 
     @offered("ParentFolder", prop=True)
-    def parent(self) -> HostObject | None:
+    def parent(self) -> Any:
         """The folder that it is in; Nothing for a drive's root."""
-        if not self._place.name:
-            return None
-        return Folder(self._places, self._places.place(ntpath.dirname(self._place.shown)))
+        return Folder(self._places, self._around()) if self._place.name else Variant(VT.DISPATCH, None)
+
+    def _around(self) -> Place:
+        return self._places.parent(self._place)
 
     @offered("Attributes", prop=True)
     def attributes(self) -> int:
@@ -166,14 +175,14 @@ class Entry(HostObject):
     def copy(self, target: Any, overwrite: Any = True) -> None:
         """Copy it to a path, or into the folder whose path ends in a backslash."""
         self._stat()
-        place = into(self._places, self._place, text_of(target))
+        place = into(self._places, self._place, as_text(target))
         self._places.changes.copy(self._place, place, overwrite=as_bool(overwrite, default=True))
 
     @offered("Move")
     def move(self, target: Any) -> None:
         """Move it, as `Copy`; it is the one at the new path from then on."""
         self._stat()
-        self._move_to(into(self._places, self._place, text_of(target)))
+        self._move_to(into(self._places, self._place, as_text(target)))
 
     def _move_to(self, target: Place) -> None:
         self._place = self._places.changes.move(self._place, target)
@@ -232,7 +241,7 @@ class Folder(Entry):
     @offered("CreateTextFile")
     def create(self, name: Any, overwrite: Any = True, unicode: Any = False) -> TextStream:
         """Make a file in it, and open it for writing."""
-        path = ntpath.join(self._place.shown, text_of(name))
+        path = ntpath.join(self._place.shown, as_text(name))
         return create_text(self._places, path, overwrite, unicode)
 
 
@@ -256,11 +265,11 @@ class _Contents(HostObject, ABC):
     @offered("Item", prop=True, default=True)
     def item(self, name: Any) -> Entry:
         """The one of that name, in any case."""
-        wanted = text_of(name).casefold()
+        wanted = as_text(name).casefold()
         found = [one for one in self._all() if one.name().casefold() == wanted]
         exact = [one for one in found if one.name() == name]
         if not found:
-            raise failed(Number.FILE_NOT_FOUND, ntpath.join(self._folder.shown, text_of(name)))
+            raise failed(Number.FILE_NOT_FOUND, ntpath.join(self._folder.shown, as_text(name)))
         return (exact or found)[0]
 
     @offered("_NewEnum", prop=True, enumerates=True)
@@ -285,7 +294,7 @@ class Folders(_Contents):
     @offered("Add")
     def add(self, name: Any) -> Folder:
         """Make a folder in it."""
-        return make_folder(self._places, ntpath.join(self._folder.shown, text_of(name)))
+        return make_folder(self._places, ntpath.join(self._folder.shown, as_text(name)))
 
 
 class Drive(HostObject):
@@ -297,7 +306,9 @@ class Drive(HostObject):
         self._places = places
         self._letter = letter[:1].upper()
         folder = places.letters.get(self._letter)
-        if folder is None or not re.fullmatch(r"[A-Za-z]:?\\?", letter):
+        if not re.fullmatch(r"[A-Za-z](:\\?)?", letter):
+            raise failed(Number.INVALID_ARGUMENT, f"a drive is a letter, as C:, not {letter!r}")
+        if folder is None:
             known = ", ".join(f"{one}:" for one in sorted(places.letters))
             raise failed(Number.DEVICE_UNAVAILABLE, f"{letter} (drives: {known})")
         self._root = Place(f"{self._letter}:\\", folder)
@@ -387,7 +398,7 @@ class Drives(HostObject):
     @offered("Item", prop=True, default=True)
     def item(self, letter: Any) -> Drive:
         """The drive of a letter."""
-        return Drive(self._places, text_of(letter))
+        return Drive(self._places, as_text(letter))
 
     @offered("_NewEnum", prop=True, enumerates=True)
     def each(self) -> Iterator[Drive]:
@@ -398,7 +409,7 @@ class Drives(HostObject):
 def into(places: Places, source: Place, target: str) -> Place:
     """Where it goes: to that path, or into the folder whose path ends in a backslash."""
     if target[-1:] in ("\\", "/"):
-        return places.folder(target).child(source.host.name)
+        return next(pairs([source], places.folder(target)))[1]
     return places.place(target)
 
 
@@ -444,7 +455,7 @@ def _sum_of(folder: Place) -> int:
     total = 0
     for one in entries(folder):
         if not one.is_folder:
-            with told(one.shown):
+            with told(one.shown), contextlib.suppress(FileNotFoundError):  # gone meanwhile
                 total += os.stat(one.host).st_size
         elif not one.host.is_symlink():
             total += _sum_of(one)

@@ -11,13 +11,14 @@ import ntpath
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vpcshim.clients.scripting.runtime_errors import Number, failed, of_path, told
 from vpcshim.com.errors import ComError, Failure
-from vpcshim.model.paths import DriveMap
+from vpcshim.model.paths import DriveMap, nameable
 
 if TYPE_CHECKING:
     from vpcshim.clients.files.changes import Changes
@@ -42,8 +43,10 @@ class Place(NamedTuple):
         return "" if ntpath.splitdrive(self.shown)[1] in ("", "\\") else self.host.name
 
     def child(self, name: str) -> Place:
-        """What is of that name in it."""
-        return Place(ntpath.join(self.shown, name), self.host / name)
+        """What is of that name in it; where a script's path cannot say it, the host's does."""
+        host = self.host / name
+        as_scripts_do = not self.shown.startswith("/") and nameable(name)
+        return Place(ntpath.join(self.shown, name) if as_scripts_do else str(host), host)
 
     @property
     def is_folder(self) -> bool:
@@ -104,6 +107,13 @@ class Places:
         """The place of a path of the host."""
         return Place(self._drives.to_script(host), host)
 
+    def parent(self, place: Place) -> Place:
+        """The folder that it is in, which a drive's root is in none."""
+        shown, host = place
+        if shown.startswith("/"):
+            return self.of_host(host.parent)
+        return Place(ntpath.dirname(shown), host.parent)
+
     def wines(self, place: Place) -> str:
         """The path under which programs of Wine's reach it."""
         return self._wines.to_script(place.host)
@@ -157,7 +167,7 @@ class Places:
             ComError: File not found, Path not found: there is none.
         """
         head, pattern = ntpath.split(path.rstrip("\\/") if folders else path)
-        if not has_wildcard(pattern):
+        if not has_wildcard(path):
             return [self.folder(path) if folders else self.file(path)]
         folder = self.folder(head or ".")
         matches = matcher(pattern)
@@ -169,8 +179,10 @@ class Places:
 
 
 def has_wildcard(path: str) -> bool:
-    """Whether the last part of the path may stand for several names."""
-    return any(character in ntpath.basename(path) for character in "*?")
+    """Whether the last part of the path may stand for several names; what is there of the host's is itself."""
+    whole = path.rstrip("\\/")
+    is_name = whole.startswith("/") and os.path.lexists(whole)
+    return not is_name and any(character in ntpath.basename(whole) for character in "*?")
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
@@ -189,6 +201,24 @@ def entries(folder: Place) -> Iterator[Place]:
         place = folder.child(name)
         if os.path.exists(place.host):
             yield place
+
+
+def pairs(sources: Iterable[Place], folder: Place) -> Iterator[tuple[Place, Place]]:
+    """Each with where it goes in a folder: to what has its name there, in any case.
+
+    But for those that differ in case alone: one would replace the other.
+    """
+    found = list(sources)
+    ours = Counter(one.host.name.casefold() for one in found)
+    there: dict[str, list[str]] = {}
+    with told(folder.shown, Number.PATH_NOT_FOUND):
+        for name in os.listdir(folder.host):
+            there.setdefault(name.casefold(), []).append(name)
+    for one in found:
+        name = one.host.name
+        same = there.get(name.casefold(), [])
+        alone = len(same) == ours[name.casefold()] == 1
+        yield one, folder.child(same[0] if alone else name)
 
 
 def is_read_only(place: Place) -> bool:

@@ -17,7 +17,7 @@ import weakref
 from enum import IntEnum
 from typing import Any
 
-from vpcshim.clients.files.places import Place
+from vpcshim.clients.files.places import Place, is_read_only
 from vpcshim.clients.files.transfer import check_free
 from vpcshim.clients.scripting.objects import offered
 from vpcshim.clients.scripting.runtime_errors import Number, failed, told
@@ -142,6 +142,8 @@ def open_text(place: Place, mode: Mode, *, unicode: bool, create: bool, replace:
     if place.is_folder:
         raise failed(Number.DENIED, f"{place.shown} (it is a folder)")
     if mode is not Mode.ForReading and place.is_file:
+        if is_read_only(place):  # which would not stop root
+            raise failed(Number.DENIED, f"{place.shown} (it is read-only)")
         check_free(place)
     flags = _FLAGS[mode] | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe would block the opening for ever
     flags |= (os.O_CREAT if create else 0) | (0 if replace else os.O_EXCL)

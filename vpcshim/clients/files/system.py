@@ -22,11 +22,11 @@ from vpcshim.clients.files.entries import (
     make_folder,
     mode_of,
 )
-from vpcshim.clients.files.places import Place, Places, exists, has_wildcard
+from vpcshim.clients.files.places import Place, Places, exists, has_wildcard, pairs
 from vpcshim.clients.files.streams import TextStream
 from vpcshim.clients.files.wine import Wine
-from vpcshim.clients.scripting.conversions import as_bool, as_int
-from vpcshim.clients.scripting.objects import HostObject, offered, text_of
+from vpcshim.clients.scripting.conversions import as_bool, as_int, as_text
+from vpcshim.clients.scripting.objects import HostObject, offered
 from vpcshim.clients.scripting.runtime_errors import Number, failed
 from vpcshim.clients.scripting.streams import InStream, OutStream
 
@@ -58,19 +58,23 @@ class FileSystemObject(HostObject):
 
     @offered("BuildPath")
     def build_path(self, path: Any, name: Any) -> str:
-        """The path, a backslash where there is none, and the name."""
-        head, tail = text_of(path), text_of(name)
-        return head + tail if not head or head.endswith(("\\", "/", ":")) or not tail else f"{head}\\{tail}"
+        """The path and the name, with a backslash where neither has one between them."""
+        head, tail = as_text(path), as_text(name)
+        if not head or not tail:
+            return head + tail
+        if head.endswith("\\") and tail.startswith("\\"):
+            return head[:-1] + tail
+        return head + tail if head.endswith(("\\", "/", ":")) or tail.startswith("\\") else f"{head}\\{tail}"
 
     @offered("GetDriveName")
     def drive_name(self, path: Any) -> str:
         """The letter with its colon, or the share; "" where the path has none."""
-        return ntpath.splitdrive(text_of(path))[0]
+        return ntpath.splitdrive(as_text(path))[0]
 
     @offered("GetParentFolderName")
     def parent_name(self, path: Any) -> str:
         """The path without its last part; "" where there is no more."""
-        drive, rest = ntpath.splitdrive(text_of(path))
+        drive, rest = ntpath.splitdrive(as_text(path))
         kept = rest.rstrip("\\/")
         if not kept:
             return ""
@@ -80,7 +84,7 @@ class FileSystemObject(HostObject):
     @offered("GetFileName")
     def file_name(self, path: Any) -> str:
         """The last part of the path."""
-        return ntpath.basename(ntpath.splitdrive(text_of(path))[1].rstrip("\\/"))
+        return ntpath.basename(ntpath.splitdrive(as_text(path))[1].rstrip("\\/"))
 
     @offered("GetBaseName")
     def base_name(self, path: Any) -> str:
@@ -97,7 +101,7 @@ class FileSystemObject(HostObject):
     @offered("GetAbsolutePathName")
     def absolute_name(self, path: Any) -> str:
         """The whole path, without `.` and `..`."""
-        return self._places.absolute(text_of(path))
+        return self._places.absolute(as_text(path))
 
     @offered("GetTempName")
     def temp_name(self) -> str:
@@ -114,34 +118,34 @@ class FileSystemObject(HostObject):
     @offered("DriveExists")
     def drive_exists(self, drive: Any) -> bool:
         """Whether the letter stands for a folder."""
-        return ntpath.splitdrive(text_of(drive))[0][:1].upper() in self._places.letters or (
-            text_of(drive).upper() in self._places.letters
+        return ntpath.splitdrive(as_text(drive))[0][:1].upper() in self._places.letters or (
+            as_text(drive).upper() in self._places.letters
         )
 
     @offered("FileExists")
     def file_exists(self, path: Any) -> bool:
         """Whether there is such a file."""
-        return exists(lambda: self._places.file(text_of(path)))
+        return exists(lambda: self._places.file(as_text(path)))
 
     @offered("FolderExists")
     def folder_exists(self, path: Any) -> bool:
         """Whether there is such a folder."""
-        return exists(lambda: self._places.folder(text_of(path)))
+        return exists(lambda: self._places.folder(as_text(path)))
 
     @offered("GetDrive")
     def drive(self, drive: Any) -> Drive:
         r"""The drive of a letter (`C`, `C:` or `C:\`)."""
-        return Drive(self._places, text_of(drive))
+        return Drive(self._places, as_text(drive))
 
     @offered("GetFile")
     def file(self, path: Any) -> File:
         """The file; ComError: File not found."""
-        return File(self._places, self._places.file(text_of(path)))
+        return File(self._places, self._places.file(as_text(path)))
 
     @offered("GetFolder")
     def folder(self, path: Any) -> Folder:
         """The folder; ComError: Path not found."""
-        return Folder(self._places, self._places.folder(text_of(path)))
+        return Folder(self._places, self._places.folder(as_text(path)))
 
     @offered("GetSpecialFolder")
     def special_folder(self, which: Any) -> Folder:
@@ -156,24 +160,24 @@ class FileSystemObject(HostObject):
     @offered("GetFileVersion")
     def file_version(self, path: Any) -> str:
         """The version in a program's file, as Wine reads it; "" where there is none."""
-        return self._wine.file_version(self._places.wines(self._places.file(text_of(path))))
+        return self._wine.file_version(self._places.wines(self._places.file(as_text(path))))
 
     # -- changes -------------------------------------------------------------------------------------------
 
     @offered("CreateFolder")
     def create_folder(self, path: Any) -> Folder:
         """Make a folder; ComError: File already exists, Path not found."""
-        return make_folder(self._places, text_of(path))
+        return make_folder(self._places, as_text(path))
 
     @offered("CreateTextFile")
     def create_text_file(self, path: Any, overwrite: Any = True, unicode: Any = False) -> TextStream:
         """Make a file, and open it for writing."""
-        return create_text(self._places, text_of(path), overwrite, unicode)
+        return create_text(self._places, as_text(path), overwrite, unicode)
 
     @offered("OpenTextFile")
     def open_text_file(self, path: Any, mode: Any = 0, create: Any = False, form: Any = 0) -> TextStream:
         """Open a file for reading (1), writing it anew (2) or writing on at its end (8)."""
-        place, make = self._places.place(text_of(path)), as_bool(create, default=False)
+        place, make = self._places.place(as_text(path)), as_bool(create, default=False)
         return self._places.changes.open(place, mode_of(mode), unicode=is_unicode(form), create=make)
 
     @offered("GetStandardStream")
@@ -214,10 +218,10 @@ class FileSystemObject(HostObject):
             self._places.changes.move(one, place)
 
     def _pairs(self, source: Any, target: Any, *, folders: bool) -> list[tuple[Place, Place]]:
-        path, to = text_of(source), text_of(target)
+        path, to = as_text(source), as_text(target)
         found = self._places.matching(path, folders=folders)
-        if has_wildcard(path.rstrip("\\/")):
-            to = to.rstrip("\\/") + "\\"
+        if has_wildcard(path):
+            return list(pairs(found, self._places.folder(to)))
         return [(one, into(self._places, one, to)) for one in found]
 
     @offered("DeleteFile")
@@ -232,5 +236,5 @@ class FileSystemObject(HostObject):
 
     def _delete(self, path: Any, force: Any, *, folders: bool) -> None:
         forced = as_bool(force, default=False)
-        for one in self._places.matching(text_of(path), folders=folders):
+        for one in self._places.matching(as_text(path), folders=folders):
             self._places.changes.delete(one, force=forced)

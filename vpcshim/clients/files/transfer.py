@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import ntpath
 import os
 import shutil
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vpcshim.clients.files.places import Place, entries, is_read_only
+from vpcshim.clients.files.places import Place, entries, is_read_only, pairs
 from vpcshim.clients.scripting.runtime_errors import Number, failed, told
 from vpcshim.com.errors import ComError
 from vpcshim.hypervisor import imagelock
@@ -36,6 +37,8 @@ def copy_file(source: Place, target: Place, *, overwrite: bool) -> None:
         ComError: Path not found, File already exists, Permission denied, Disk full.
     """
     _check_replaced(source, target, overwrite=overwrite)
+    # What a link leads to is replaced, not the link.
+    target = target._replace(host=Path(os.path.realpath(target.host)))
     with told(target.shown, Number.PATH_NOT_FOUND), _kept(source), _kept(target):
         beside = _copied(source.host, target)
         try:
@@ -111,7 +114,8 @@ def _copy_data(source: int, target: int) -> None:
 
 def _copy_part(source: int, target: int, at: int, most: int) -> int:
     try:
-        return os.copy_file_range(source, target, most, at, at)
+        if done := os.copy_file_range(source, target, most, at, at):
+            return done  # some file systems copy nothing, and say no more
     except OSError as error:
         if error.errno not in _NOT_WITHIN:
             raise
@@ -136,15 +140,18 @@ def _copy_tree(source: Place, target: Place, *, overwrite: bool, within: frozens
     this = (found.st_dev, found.st_ino)
     if this in within:
         raise failed(Number.PATH_NOT_FOUND, f"{source.shown} (a link leads back to a folder that it is in)")
-    if not target.is_folder:
+    made = not target.is_folder
+    if made:
         with told(target.shown, Number.PATH_NOT_FOUND):
-            os.mkdir(target.host)
-    for place in entries(source):
-        copied = target.child(place.host.name)
+            os.mkdir(target.host, 0o700)
+    for place, copied in pairs(entries(source), target):
         if place.is_folder:
             _copy_tree(place, copied, overwrite=overwrite, within=within | {this})
         else:
             copy_file(place, copied, overwrite=overwrite)
+    if made:  # last: it may be one that nobody may write to
+        with told(target.shown):
+            os.chmod(target.host, stat.S_IMODE(found.st_mode))
 
 
 def move(source: Place, target: Place) -> Place:
@@ -173,17 +180,37 @@ def move(source: Place, target: Place) -> Place:
 
 
 def _move_across(source: Place, target: Place) -> None:
-    """To another file system: the original goes when the copy is whole."""
-    if source.is_folder:
+    """To another file system: the original goes when the copy is whole. Links stay links, and owners owners."""
+    if source.host.is_symlink():
+        target.host.symlink_to(os.path.realpath(source.host))
+    elif source.is_folder:
+        os.mkdir(target.host, 0o700)  # if another made it meanwhile, it is not ours to take away
         try:
-            copy_folder(source, target, overwrite=False)
+            _copy_as_it_is(source, target)
         except BaseException:
             shutil.rmtree(target.host, ignore_errors=True)
             raise
-        _remove(source.host)
     else:
         copy_file(source, target, overwrite=False)
-        source.host.unlink()
+        _keep_owner(source.host, target.host)
+    _remove(source.host)
+
+
+def _copy_as_it_is(source: Place, target: Place) -> None:
+    def copy(original: str, to: str) -> None:
+        below = Path(original).relative_to(source.host).parts
+        copied = functools.reduce(Place.child, below, target)
+        copy_file(functools.reduce(Place.child, below, source), copied, overwrite=False)
+
+    shutil.copytree(source.host, target.host, symlinks=True, copy_function=copy, dirs_exist_ok=True)
+    for path in (source.host, *source.host.rglob("*")):
+        _keep_owner(path, target.host / path.relative_to(source.host))
+
+
+def _keep_owner(original: Path, copy: Path) -> None:
+    found = os.lstat(original)
+    with contextlib.suppress(PermissionError):  # of those that are not root's
+        os.chown(copy, found.st_uid, found.st_gid, follow_symlinks=False)
 
 
 def delete(place: Place, *, force: bool) -> None:
@@ -194,7 +221,7 @@ def delete(place: Place, *, force: bool) -> None:
     """
     _check_no_root(place)
     for file in (*_files(place), *([place] if place.is_folder else [])):
-        if not force and is_read_only(file):
+        if not force and not file.host.is_symlink() and is_read_only(file):
             raise failed(Number.DENIED, f"{file.shown} (it is read-only)")
         if not file.is_folder:
             check_free(file)

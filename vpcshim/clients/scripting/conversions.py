@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -15,6 +16,19 @@ from vpcshim.com.hresult import HRESULT
 _LEAST, _MOST = -(1 << 31), (1 << 31) - 1
 
 
+class HasDefault(ABC):
+    """An object that stands for its default member where a value is needed."""
+
+    @abstractmethod
+    def default(self) -> Any:
+        """The value of its default member; raises Failure where it has none."""
+
+
+def plain(value: Any) -> Any:
+    """The value itself, or what an object stands for."""
+    return value.default() if isinstance(value, HasDefault) else value
+
+
 def mismatch(wanted: str) -> Failure:
     """DISP_E_TYPEMISMATCH, with what would have fitted."""
     return Failure(HRESULT.DISP_E_TYPEMISMATCH, f"{wanted} is needed")
@@ -22,6 +36,7 @@ def mismatch(wanted: str) -> Failure:
 
 def as_text(value: Any) -> str:
     """CStr; raises Failure (DISP_E_TYPEMISMATCH)."""
+    value = plain(value)
     if isinstance(value, str):
         return value
     if value is EMPTY or value is MISSING:
@@ -49,6 +64,7 @@ def _clock(value: datetime) -> bool:
 
 def as_int(value: Any) -> int:
     """CLng; raises Failure (DISP_E_TYPEMISMATCH, DISP_E_OVERFLOW)."""
+    value = plain(value)
     if value is EMPTY or value is MISSING:
         return 0
     if isinstance(value, bool):
@@ -100,6 +116,7 @@ def _day(text: str, clock: str) -> datetime | None:
 
 def as_date(value: Any) -> datetime:
     """CDate; raises Failure (DISP_E_TYPEMISMATCH)."""
+    value = plain(value)
     if isinstance(value, datetime):
         return value
     if isinstance(value, str):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from vpcshim.clients.calls import MISSING
-from vpcshim.clients.scripting.conversions import as_text
+from vpcshim.clients.scripting.conversions import HasDefault
 from vpcshim.com.dispatch import DISPID_VALUE
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
@@ -55,7 +55,7 @@ def offered(
     return mark
 
 
-class HostObject:
+class HostObject(HasDefault):
     """The base of what the host offers; `Failure`s of its functions become COM errors."""
 
     _ids: ClassVar[dict[str, int]] = {}
@@ -99,10 +99,9 @@ class HostObject:
             return value.invoke(DISPID_VALUE, flags, args)  # folder.Files("a.txt"): the index is that of what it is
         return fitting(getattr(self, attribute), args, offer.name)
 
-
-def text_of(value: Any) -> str:
-    """CStr, of one of our objects as well: of its default member. Raises Failure (DISP_E_TYPEMISMATCH)."""
-    return as_text(value.invoke(DISPID_VALUE, _GET, ()) if isinstance(value, HostObject) else value)
+    def default(self) -> Any:
+        """The value of the default member; raises Failure where there is none."""
+        return self.invoke(DISPID_VALUE, _GET, ())
 
 
 class Functions(HostObject):

@@ -21,6 +21,7 @@ class Number(IntEnum):
     """Err.Number of each."""
 
     INVALID_ARGUMENT = 5
+    OUT_OF_MEMORY = 7
     BAD_NAME = 52
     FILE_NOT_FOUND = 53
     BAD_MODE = 54
@@ -37,6 +38,7 @@ class Number(IntEnum):
 
 _TEXTS = {
     Number.INVALID_ARGUMENT: "Invalid procedure call or argument",
+    Number.OUT_OF_MEMORY: "Out of memory",
     Number.BAD_NAME: "Bad file name or number",
     Number.FILE_NOT_FOUND: "File not found",
     Number.BAD_MODE: "Bad file mode",

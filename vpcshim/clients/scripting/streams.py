@@ -9,10 +9,13 @@ import io
 from typing import Any, TextIO
 
 from vpcshim.clients.scripting.conversions import as_int
+from vpcshim.clients.scripting.frames import MAX_FRAME
 from vpcshim.clients.scripting.objects import HostObject, offered
 from vpcshim.clients.scripting.runtime_errors import Number, failed, told
 
 _MOST_LINES = 1 << 16
+_PART = 1 << 16
+_LONGEST = (MAX_FRAME - 1024) // 2  # UTF-16 units of a text that the script can be given
 
 
 class Streams:
@@ -90,13 +93,29 @@ class InStream(HostObject):
             if self._before is not None:
                 self._before.flush()
             with told(self._shown):
-                self._ahead = self._stream.readline()
+                self._ahead = self._stream.readline(_PART)
         return bool(self._ahead)
 
     def _taken(self, text: str) -> str:
         newline = text.rfind("\n")
         self._line += text.count("\n")
         self._column = len(text) - newline if newline >= 0 else self._column + len(text)
+        return text
+
+    def _take(self, most: int, *, line: bool = False) -> str:
+        """At most so many characters of what is left, or of the line with its end."""
+        text = io.StringIO()
+        while most and self._fill():
+            part, self._ahead = self._ahead[:most], self._ahead[most:]
+            most -= text.write(part)
+            if line and part.endswith("\n"):
+                break
+        return self._taken(text.getvalue())
+
+    def _whole(self, text: str) -> str:
+        if len(text.encode("utf-16-le", "surrogatepass")) > 2 * _LONGEST:
+            about = f"more than {_LONGEST} characters of {self._shown} are read at once"
+            raise failed(Number.OUT_OF_MEMORY, about)
         return text
 
     def _need(self) -> None:
@@ -127,37 +146,36 @@ class InStream(HostObject):
     def read_line(self) -> str:
         """The rest of the line, without its end."""
         self._need()
-        text, self._ahead = self._ahead, ""
-        return self._taken(text).rstrip("\r\n")
+        text = self._whole(self._take(_LONGEST + 1, line=True))
+        return text.removesuffix("\r\n").removesuffix("\n")
 
     @offered("ReadAll")
     def read_all(self) -> str:
         """All that is left."""
         self._need()
-        with told(self._shown):
-            text, self._ahead = self._ahead + self._stream.read(), ""
-        return self._taken(text)
+        return self._whole(self._take(_LONGEST + 1))
 
     @offered("Read")
     def read(self, count: Any) -> str:
         """So many characters, or as many as are left."""
         wanted = max(as_int(count), 0)
         self._need()
-        text = io.StringIO()
-        while wanted and self._fill():
-            part, self._ahead = self._ahead[:wanted], self._ahead[wanted:]
-            wanted -= text.write(part)
-        return self._taken(text.getvalue())
+        return self._whole(self._take(min(wanted, _LONGEST + 1)))
 
     @offered("Skip")
     def skip(self, count: Any) -> None:
         """Pass over so many characters."""
-        self.read(count)
+        left = max(as_int(count), 0)
+        self._need()
+        while passed := self._take(min(left, _PART)):
+            left -= len(passed)
 
     @offered("SkipLine")
     def skip_line(self) -> None:
         """Pass over the rest of the line."""
-        self.read_line()
+        self._need()
+        while (part := self._take(_PART, line=True)) and not part.endswith("\n"):
+            pass
 
     @offered("Close")
     def close(self) -> None:
