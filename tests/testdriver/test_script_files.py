@@ -120,6 +120,21 @@ def test_in_jscript(run: Run, root: Path) -> None:
     assert lines == [r"C:\a", "33", r"C:\b", "1 one", "2 two", r"53 File not found: C:\q"]
 
 
+def test_dates_are_compared_in_jscript(run: Run, root: Path) -> None:
+    (root / "a").write_text("x")
+    lines = run(
+        'var fso = new ActiveXObject("Scripting.FileSystemObject"), f = fso.GetFile("C:\\\\a");\n'
+        "var now = new Date(), old = new Date(now);\n"
+        "old.setDate(old.getDate() - 7); now.setDate(now.getDate() + 1);\n"
+        "function older(file, than) { return file.DateLastModified < than; }\n"
+        "WScript.Echo(f.DateLastModified > old, f.DateLastModified >= now, old < now);\n"
+        "WScript.Echo(older(f, now), older(f, old));\n"
+        "WScript.Echo(new Date(2010, 0, 4) > new Date(2009, 0, 3));\n",
+        "js",
+    )
+    assert lines == ["-1 0 -1", "-1 0", "-1"]
+
+
 def test_errors_are_handled_by_their_numbers(run: Run, root: Path) -> None:
     lines = run(
         FSO + "On Error Resume Next\n"

@@ -230,6 +230,37 @@ def test_an_assignment_to_a_call_of_jscript_is_one_to_a_member(text: str, wanted
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
+        ("if (f.DateLastModified < limit) x();", "if (+f.DateLastModified < +limit) x();"),
+        ("while (e.item(i)[0].DateCreated>=a.b(1)) x();", "while (+e.item(i)[0].DateCreated>=+a.b(1)) x();"),
+        ("return now > fso.GetFile(p).DateLastAccessed;", "return +now > +fso.GetFile(p).DateLastAccessed;"),
+        ("ok = new Date(2001, 0, f(1)) < new Date", "ok = +new Date(2001, 0, f(1)) < +new Date"),
+        ("var d = new Date();\nif (d > x || y < d) z();", "var d = new Date();\nif (+d > +x || +y < +d) z();"),
+        ("m = f.dateLastModified; m <= 5 ? 1 : 2", "m = f.dateLastModified; +m <= 5 ? 1 : 2"),
+        (
+            "var d = new Date; if (5 < d) x(); if (i++ < d) y();",
+            "var d = new Date; if (5 < +d) x(); if (i++ < +d) y();",
+        ),
+        ("var d = new Date(); if (a - d > b - c) x()", "var d = new Date(); if (a - +d > +b - c) x()"),
+        # Numbers, texts, shifts; what is no comparison, or not of these.
+        ("for (var i = 0; i < f.length; i++) x(i);", None),
+        ("if ((now - f.DateLastModified) / 86400000 > 7) x();", None),
+        ("if (f.DateLastModified.getTime() < a) x();", None),
+        ("var d = new Date().getTime(); if (d < x) y();", None),
+        ("var d = new Date - x; if (d < 5) y();", None),
+        ("var d = new Date(); e = d << 2; g = d >>> 1; h = d == x; i = 'a' + d + '<d>';", None),
+        ("var d = new Date(); if (typeof d < x()) y(); // d < e", None),
+        ("var d = new Date(); r = s.match(/<d>/); t = [/a<d/]", None),
+        ("var d = new Date(); if (x + d < y + d + 1) z()", None),
+        ("var o = {d: 1}; if (o.d < 1) x(); if (d < 1) y();", None),
+    ],
+)
+def test_dates_that_jscript_compares_are_numbers(text: str, wanted: str | None) -> None:
+    assert prepare(JSCRIPT, text, FUNCTIONS).text == (wanted or text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
         ("try { a(); } catch (e) { b(); }", "    { a(); } if (0)    { b(); }"),
         ("a();\ntry\n{ a(); }\ncatch(e)\n{ b(); }", "a();\n   \n{ a(); }\nif (0)  \n{ b(); }"),
         ("try {} catch (e) { try { b(); } catch (f) {} }", "    {} if (0)    {     { b(); } if (0)    {} }"),
