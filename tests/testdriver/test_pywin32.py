@@ -680,6 +680,16 @@ def test_wrong_usage(node: Node, tmp_path: Path, name: str, args: tuple[str, ...
     assert "Traceback" not in done.stderr
 
 
+def test_the_drives_of_the_environment_have_to_be_there_as_well(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VPCSHIM_DRIVES", "C:=/nosuch")
+    (tmp_path / "script.py").touch()
+    done = run(node, tmp_path / "script.py", "")
+    assert done.returncode == 2
+    assert "VPCSHIM_DRIVES: drive C: stands for /nosuch, which is no folder" in done.stderr
+
+
 def test_a_server_that_is_not_to_be_had_is_found_out_at_once(tmp_path: Path) -> None:
     script = tmp_path / "report.py"
     script.write_text(

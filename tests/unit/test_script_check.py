@@ -24,6 +24,7 @@ For Each vm In vs.VirtualMachines
       .Accountant.NetworkBytesSent
   End With
 Next
+Set mail = CreateObject("CDO.Message")
 """
 JS = """// vm.Save()
 var vs = new ActiveXObject('VirtualPC.Application'); /* vm.TurnOff()
@@ -47,7 +48,7 @@ def used(report: Report) -> dict[str, tuple[int, ...]]:
 def test_vbscript() -> None:
     report = check(VBS, "vbscript")
     assert report.products == (Product.VIRTUAL_SERVER,)
-    assert report.foreign == {"Scripting.FileSystemObject": (4,)}
+    assert report.foreign == {"CDO.Message": (11,)}
     assert used(report) == {
         "VirtualMachines": (5,),
         "Name": (7,),

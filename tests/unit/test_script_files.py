@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import gc
 import io
@@ -32,6 +33,7 @@ from vpcshim.clients.scripting.streams import InStream, Streams
 from vpcshim.com.errors import ComError, Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT, Variant
+from vpcshim.hypervisor import imagelock
 from vpcshim.model.paths import DriveMap
 
 GET, CALL, PUT = 2, 1, 4
@@ -896,6 +898,90 @@ def test_an_image_that_qemu_has_open(fso: Obj, root: Path, permission: int) -> N
     fso.DeleteFile(r"V:\a.vhd")
 
 
+def test_a_file_that_nobody_may_look_into_may_be_such_an_image(
+    fso: Obj, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user's, in a folder of ours: it could be deleted, but nobody knows whether a machine has it open."""
+    (root / "a.vhd").write_bytes(b"disk")
+
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(imagelock, "is_open", refuse)
+    for work in (
+        lambda: fso.DeleteFile(r"V:\a.vhd"),
+        lambda: fso.MoveFile(r"V:\a.vhd", r"V:\b"),
+        lambda: fso.OpenTextFile(r"V:\a.vhd", 2),
+        lambda: setattr(fso.GetFile(r"V:\a.vhd"), "Name", "b"),
+    ):
+        assert number_of(work) == 70
+    assert (root / "a.vhd").read_bytes() == b"disk"
+
+
+def test_nothing_that_the_system_refuses_gets_past_a_script(
+    fso: Obj, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Places, "place", broken)
+    assert number_of(lambda: fso.GetFile(r"V:\a")) == 57
+
+
+def test_what_may_not_be_looked_at_is_not_missing(fso: Obj, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = os.stat
+
+    def stat(path: Any, *args: Any, **named: Any) -> os.stat_result:
+        if str(path).startswith(str(root / "a")):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return look(path, *args, **named)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert number_of(lambda: fso.GetFile(r"V:\a")) == 70
+    assert number_of(lambda: fso.GetFolder(r"V:\a")) == 70
+    assert not fso.FileExists(r"V:\a")
+
+
+def test_who_is_at_fault_is_told(fso: Obj, root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    assert error_of(lambda: fso.CopyFile(r"V:\pipe", r"V:\b")) == (
+        70,
+        r"Permission denied: V:\pipe (it is no regular file)",
+    )
+
+
+def test_a_copy_that_was_killed_is_none(fso: Obj, root: Path) -> None:
+    (root / ".a.vhd.x1.vpcshim-new").write_text("half")
+    (root / "a.vhd").write_text("whole")
+    (root / "to").mkdir()
+    fso.CopyFile(r"V:\*.*", r"V:\to")
+    assert [path.name for path in (root / "to").iterdir()] == ["a.vhd"]
+    assert fso.GetFolder("V:").Files.Count == 1
+
+
+def test_wines_drive_is_no_place_for_backups(make: Maker, windows: Path, root: Path) -> None:
+    fso = make()
+    for work in (
+        lambda: fso.CreateFolder(r"C:\Backup"),
+        lambda: fso.CreateTextFile(r"C:\log.txt"),
+        lambda: fso.CopyFile(r"Z:\etc\passwd", r"C:\x"),
+    ):
+        number, text = error_of(work)
+        assert (number, "--drive C:=/folder" in text) == (76, True)
+    assert not fso.FolderExists(r"C:\Backup")
+    assert fso.FolderExists(r"c:\WINDOWS")
+    assert fso.FolderExists("C:")
+    assert [path.name for path in windows.iterdir()] == ["windows"]
+    fso.CreateTextFile(r"C:\windows\x").Close()
+
+
+def test_the_letters_of_another_machine_are_told_so(windows: Path) -> None:
+    places = Places(None, windows, lambda: "Z:\\", Changes())
+    with pytest.raises(ComError, match="about the machine of the server"):
+        places.place(r"D:\x")
+    assert places.place(r"Z:\x").host == Path("/x")
+
+
 def test_the_numbers_of_locks_are_linuxs() -> None:
     assert struct.calcsize("hhqqi4x") == 32
     assert (fcntl.F_OFD_GETLK, fcntl.F_OFD_SETLK) == (36, 37)
@@ -926,7 +1012,13 @@ def test_a_dry_run_leaves_all_files_as_they_are(make: Maker, root: Path) -> None
             work()
         assert caught.value.code is HRESULT.E_ABORT
     assert fso.OpenTextFile(r"V:\a").ReadAll() == "x"
+    # What would fail fails.
     assert number_of(lambda: fso.DeleteFile(r"V:\nothere")) == 53
+    assert number_of(lambda: fso.CopyFile(r"V:\a", r"V:\no\b")) == 76
+    assert number_of(lambda: fso.CopyFile(r"V:\a", r"V:\b")) == 70
+    assert number_of(lambda: fso.MoveFile(r"V:\a", r"V:\no\b")) == 76
+    assert number_of(lambda: fso.CopyFolder(r"V:\b", r"V:\b\c")) == 70
+    assert number_of(lambda: fso.DeleteFolder("V:")) == 70
     assert before == sorted((str(path), path.stat().st_mtime_ns, path.stat().st_mode) for path in root.rglob("*"))
 
 

@@ -98,7 +98,8 @@ def _print(script: str, report: Report) -> None:
     if report.unread is not None:
         print(f"  its syntax was not looked at: {report.unread}")
     for progid, lines in report.foreign.items():
-        print(f"  also creates {progid} (line {_lines(lines)}), which is none of ours")
+        whose = "only Wine may have" if script.lower().endswith((".vbs", ".js")) else "vpcshim run refuses"
+        print(f"  also creates {progid} (line {_lines(lines)}), which {whose}")
     for name, lines in report.unknown.items():
         member = meant(name, report.products)
         if member is not None:

@@ -147,8 +147,8 @@ class Factory:
             self.of_this_machine = drive_map if self._options.names_this_machine() else None
         except ValueError as error:
             raise Refused(f"{'--drive' if drives else 'VPCSHIM_DRIVES'}: {error}") from error
-        if drives and drive_map.missing and self._options.names_this_machine():
-            text = f"--drive: {drive_map.missing} of this machine"
+        if drive_map.missing and self._options.names_this_machine():
+            text = f"{'--drive' if drives else 'VPCSHIM_DRIVES'}: {drive_map.missing} of this machine"
             raise Refused(f"{text}. Make it first; where the server is another machine, name that with --connect")
 
     def __call__(self, progid: str, server: str | None) -> Application:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from vpcshim.clients.files.system import is_file_system
 from vpcshim.clients.pywin32.install import STAND_INS
 from vpcshim.clients.scripting.globals import FUNCTIONS
 from vpcshim.clients.scripting.language import JSCRIPT, VBSCRIPT, Refused, prepare
@@ -107,7 +108,8 @@ def check(text: str, language: Language, folder: Path | None = None, *, engine: 
     products = tuple(dict.fromkeys(filter(None, (product_of(progid) for progid, _ in created))))
     foreign: dict[str, tuple[int, ...]] = {}
     for progid, line in created:
-        if product_of(progid) is None:
+        ours = product_of(progid) is not None or (language != "python" and is_file_system(progid))
+        if not ours:
             foreign[progid] = (*foreign.get(progid, ()), line)
     lines: dict[str, list[int]] = {}
     for name, line in named:

@@ -53,7 +53,8 @@ def run_script(
         application_factory: Makes its applications, from a ProgID and the name of a server.
         hooks: What sees its calls.
         batch: Whether nobody is there to answer MsgBox and InputBox.
-        drives: Which folder of this machine each letter stands for, for FileSystemObject.
+        drives: Which folder of this machine each letter stands for, for FileSystemObject; None where the drive map
+            is about another machine.
     """
     try:
         text = read_script(script)
@@ -78,7 +79,7 @@ def run_script(
             session = Session(host.channel, host.secret, calls, engine)
             wine = Wine(session)
             changes = Pretended() if any(isinstance(hook, DryRun) for hook in hooks) else Changes()
-            places = Places(drives or DriveMap({}), host.drive, wine.current_folder, changes)
+            places = Places(drives, host.drive, wine.current_folder, changes)
             files = FileSystemObject(places, wine, streams.objects)
             asked = Script(session, calls, application_factory, files, prepared.own)
             names = asked.names(script, args, streams, batch=batch)

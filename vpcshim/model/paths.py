@@ -90,7 +90,8 @@ class DriveMap:
             known = ", ".join(f"{known}:" for known in sorted(self._folders)) or "none"
             text = (
                 f"{path}: drive {letter}: stands for no folder of the host (mapped: {known}). "
-                f"Set drives={{'{letter}:': '/folder'}} or VPCSHIM_DRIVES={letter}:=/folder"
+                f"Give it one: --drive {letter}:=/folder (vpcshim run), VPCSHIM_DRIVES={letter}:=/folder, or "
+                f"drives={{'{letter}:': '/folder'}} (CreateObject)"
             )
             raise Failure(HRESULT.E_PATH_NOT_FOUND, text)
         return _below(folder, parts, path, ceiling=folder)

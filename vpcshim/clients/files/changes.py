@@ -52,14 +52,20 @@ class Pretended(Changes):
     """Does nothing of it. A new folder fails with E_ABORT; what is written to a file goes nowhere."""
 
     def copy(self, source: Place, target: Place, *, overwrite: bool) -> None:
-        """Copy nothing."""
+        """Copy nothing, but fail where it would."""
+        if source.is_folder:
+            transfer.check_copy_folder(source, target)
+        else:
+            transfer.check_copy_file(source, target, overwrite=overwrite)
 
     def move(self, source: Place, target: Place) -> Place:
-        """Move nothing: it stays where it is."""
+        """Move nothing, but fail where it would: it stays where it is."""
+        transfer.check_move(source, target)
         return source
 
     def delete(self, place: Place, *, force: bool) -> None:
-        """Delete nothing."""
+        """Delete nothing, but fail where it would."""
+        transfer.check_delete(place, force=force)
 
     def make_folder(self, place: Place) -> None:
         """Make none."""

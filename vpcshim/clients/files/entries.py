@@ -61,10 +61,20 @@ _TYPES = {
 }
 
 
-class Entry(HostObject):
-    """What a file and a folder have in common."""
+class FilesObject(HostObject):
+    """What all objects of files have in common."""
 
     source = "Scripting.FileSystemObject"
+
+    def invoke(self, dispid: int, flags: int, args: tuple[Any, ...]) -> Any:
+        """As `HostObject`; nothing that the system refuses gets past a script's own handling of errors."""
+        with told(type(self).__name__):
+            return super().invoke(dispid, flags, args)
+
+
+class Entry(FilesObject):
+    """What a file and a folder have in common."""
+
     _missing = Number.FILE_NOT_FOUND
 
     def __init__(self, places: Places, place: Place) -> None:
@@ -245,10 +255,8 @@ class Folder(Entry):
         return create_text(self._places, path, overwrite, unicode)
 
 
-class _Contents(HostObject, ABC):
+class _Contents(FilesObject, ABC):
     """What is in a folder, looked up each time."""
-
-    source = "Scripting.FileSystemObject"
 
     def __init__(self, places: Places, folder: Place) -> None:
         self._places = places
@@ -297,10 +305,8 @@ class Folders(_Contents):
         return make_folder(self._places, ntpath.join(self._folder.shown, as_text(name)))
 
 
-class Drive(HostObject):
+class Drive(FilesObject):
     """A letter, and the file system that its folder is in."""
-
-    source = "Scripting.FileSystemObject"
 
     def __init__(self, places: Places, letter: str) -> None:
         self._places = places
@@ -382,10 +388,8 @@ class Drive(HostObject):
         raise failed(Number.NOT_BUILT, f"the file system under {self._root.shown} has no serial number")
 
 
-class Drives(HostObject):
+class Drives(FilesObject):
     """The letters."""
-
-    source = "Scripting.FileSystemObject"
 
     def __init__(self, places: Places) -> None:
         self._places = places

@@ -23,6 +23,8 @@ from vpcshim.model.paths import DriveMap, nameable
 if TYPE_CHECKING:
     from vpcshim.clients.files.changes import Changes
 
+# What is on Wine's drive C:.
+_OF_WINDOWS = ("windows", "users", "program files", "program files (x86)", "programdata")
 _SHARE = ("\\\\", "//")
 
 
@@ -63,7 +65,7 @@ class Places:
     """The paths of one script.
 
     Args:
-        drives: The letters that the script's drive map has.
+        drives: The letters that the script's drive map has; None where that is about another machine.
         windows: The folder of the host that Wine's `C:` is.
         current: Tells the script's current folder, as Wine's Windows has it.
         changes: What becomes of what the script does to files.
@@ -73,12 +75,16 @@ class Places:
         changes: As given.
     """
 
-    def __init__(self, drives: DriveMap, windows: Path, current: Callable[[], str], changes: Changes) -> None:
+    def __init__(
+        self, drives: DriveMap | None, windows: Path, current: Callable[[], str], changes: Changes
+    ) -> None:
         self.windows = windows
         self.changes = changes
         wines = {"C:": windows, "Z:": Path("/")}
         self._wines = DriveMap(wines)
-        self._drives = drives.over(wines)
+        self._given = DriveMap({}) if drives is None else drives
+        self._drives = self._given.over(wines)
+        self._elsewhere = drives is None
         self._current = current
 
     @property
@@ -98,10 +104,25 @@ class Places:
         if shown.startswith(_SHARE):
             text = f"{path} (shares are not reached: mount it here, and let --drive give its folder a letter)"
             raise failed(Number.PATH_NOT_FOUND, text)
+        self._check_letter(shown)
         try:
             return Place(shown, self._drives.to_host(shown))
         except Failure as failure:
             raise of_path(failure) from failure
+
+    def _check_letter(self, shown: str) -> None:
+        """Refuse a letter that stands for no folder; on Wine's own drive nobody would look for what was made."""
+        letter, rest = shown[:1], shown[3:]
+        if shown.startswith("/") or letter in self._given.folders or letter == "Z":
+            return
+        if letter == "C" and (not rest or rest.split("\\")[0].lower() in _OF_WINDOWS):
+            return
+        way = f"--drive {letter}:=/folder, or VPCSHIM_DRIVES, gives it one"
+        if self._elsewhere:
+            way = "--drive and VPCSHIM_DRIVES are about the machine of the server; Z: is this one's root folder"
+        raise failed(
+            Number.PATH_NOT_FOUND, f"{shown} (drive {letter}: stands for no folder of this machine: {way})"
+        )
 
     def of_host(self, host: Path) -> Place:
         """The place of a path of the host."""
@@ -150,6 +171,8 @@ class Places:
         """The folder of that path; ComError where there is none."""
         place = self.place(path)
         if not place.is_folder:
+            with told(place.shown, Number.PATH_NOT_FOUND):
+                os.stat(place.host)  # what cannot be looked at is not missing
             raise failed(Number.PATH_NOT_FOUND, place.shown)
         return place
 
@@ -157,6 +180,8 @@ class Places:
         """The file of that path; ComError where there is none."""
         place = self.place(path)
         if not place.is_file:
+            with told(place.shown):
+                os.stat(place.host)
             raise failed(Number.FILE_NOT_FOUND, place.shown)
         return place
 
@@ -176,6 +201,10 @@ class Places:
             number = Number.PATH_NOT_FOUND if folders else Number.FILE_NOT_FOUND
             raise failed(number, ntpath.join(folder.shown, pattern))
         return found
+
+
+# How the name of a copy ends that is not whole yet, or will never be, since its writer was killed.
+UNFINISHED = ".vpcshim-new"
 
 
 def has_wildcard(path: str) -> bool:
@@ -199,7 +228,7 @@ def entries(folder: Place) -> Iterator[Place]:
         names = sorted(os.listdir(folder.host), key=lambda name: (name.casefold(), name))
     for name in names:
         place = folder.child(name)
-        if os.path.exists(place.host):
+        if os.path.exists(place.host) and not name.endswith(UNFINISHED):
             yield place
 
 

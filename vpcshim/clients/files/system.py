@@ -15,6 +15,7 @@ from vpcshim.clients.files.entries import (
     Drive,
     Drives,
     File,
+    FilesObject,
     Folder,
     create_text,
     into,
@@ -38,7 +39,7 @@ def is_file_system(progid: str) -> bool:
     return progid.lower() in _NAMES
 
 
-class FileSystemObject(HostObject):
+class FileSystemObject(FilesObject):
     """The files of this machine.
 
     Args:
@@ -46,8 +47,6 @@ class FileSystemObject(HostObject):
         wine: What only Wine knows.
         standard: The standard streams: input, output, errors.
     """
-
-    source = "Scripting.FileSystemObject"
 
     def __init__(self, places: Places, wine: Wine, standard: tuple[InStream, OutStream, OutStream]) -> None:
         self._places = places

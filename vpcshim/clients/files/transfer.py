@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vpcshim.clients.files.places import Place, entries, is_read_only, pairs
+from vpcshim.clients.files.places import UNFINISHED, Place, entries, is_read_only, pairs
 from vpcshim.clients.scripting.runtime_errors import Number, failed, told
 from vpcshim.com.errors import ComError
 from vpcshim.hypervisor import imagelock
@@ -39,8 +39,8 @@ def copy_file(source: Place, target: Place, *, overwrite: bool) -> None:
     _check_replaced(source, target, overwrite=overwrite)
     # What a link leads to is replaced, not the link.
     target = target._replace(host=Path(os.path.realpath(target.host)))
-    with told(target.shown, Number.PATH_NOT_FOUND), _kept(source), _kept(target):
-        beside = _copied(source.host, target)
+    with told(target.shown, Number.PATH_NOT_FOUND), _kept(source), _kept(target), _opened(source) as read:
+        beside = _copied(read, target)
         try:
             if overwrite:
                 os.replace(beside, target.host)
@@ -48,6 +48,19 @@ def copy_file(source: Place, target: Place, *, overwrite: bool) -> None:
                 hostfiles.put(beside, target.host)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def check_copy_file(source: Place, target: Place, *, overwrite: bool) -> None:
+    """Whether a file could be copied; raises as `copy_file`."""
+    _check_replaced(source, target, overwrite=overwrite)
+    _check_around(target)
+    with _kept(source), _kept(target), _opened(source):
+        pass
+
+
+def _check_around(target: Place) -> None:
+    if not target.host.parent.is_dir():
+        raise failed(Number.PATH_NOT_FOUND, target.shown)
 
 
 def _check_replaced(source: Place, target: Place, *, overwrite: bool) -> None:
@@ -64,14 +77,14 @@ def _check_replaced(source: Place, target: Place, *, overwrite: bool) -> None:
     check_free(target)
 
 
-def _copied(source: Path, target: Place) -> Path:
+def _copied(source: int, target: Place) -> Path:
     """A copy beside the target; OSError where it cannot be made, and then there is none."""
-    handle, name = tempfile.mkstemp(".vpcshim-new", f".{target.host.name[:200]}.", target.host.parent)
+    handle, name = tempfile.mkstemp(UNFINISHED, f".{target.host.name[:200]}.", target.host.parent)
     beside = Path(name)
     try:
-        with contextlib.closing(os.fdopen(handle, "wb", buffering=0)) as written, _opened(source) as read:
-            _copy_data(read, written.fileno())
-        was = os.stat(source)
+        with contextlib.closing(os.fdopen(handle, "wb", buffering=0)) as written:
+            _copy_data(source, written.fileno())
+        was = os.fstat(source)
         # Not copystat: of an image that was in use, libvirt's notes on who is to own it afterwards would go along.
         os.chmod(beside, stat.S_IMODE(was.st_mode))
         os.utime(beside, ns=(was.st_atime_ns, was.st_mtime_ns))
@@ -85,12 +98,13 @@ def _copied(source: Path, target: Place) -> Path:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    # A pipe would block the opening for ever.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def _opened(source: Place) -> Iterator[int]:
+    with told(source.shown):
+        # A pipe would block the opening for ever.
+        handle = os.open(source.host, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EPERM, "it is no regular file")
+            raise failed(Number.DENIED, f"{source.shown} (it is no regular file)")
         yield handle
     finally:
         os.close(handle)
@@ -128,10 +142,16 @@ def copy_folder(source: Place, target: Place, *, overwrite: bool) -> None:
     Raises:
         ComError: As `copy_file`; what was copied until then stays.
     """
+    check_copy_folder(source, target)
+    _copy_tree(source, target, overwrite=overwrite, within=frozenset())
+
+
+def check_copy_folder(source: Place, target: Place) -> None:
+    """Whether a folder could be copied, but for what is in it; raises as `copy_folder`."""
     _check_apart(source, target)
     if target.is_file:
         raise failed(Number.EXISTS, target.shown)
-    _copy_tree(source, target, overwrite=overwrite, within=frozenset())
+    _check_around(target)
 
 
 def _copy_tree(source: Place, target: Place, *, overwrite: bool, within: frozenset[tuple[int, int]]) -> None:
@@ -143,7 +163,7 @@ def _copy_tree(source: Place, target: Place, *, overwrite: bool, within: frozens
     made = not target.is_folder
     if made:
         with told(target.shown, Number.PATH_NOT_FOUND):
-            os.mkdir(target.host, 0o700)
+            os.mkdir(target.host, stat.S_IMODE(found.st_mode) | stat.S_IRWXU)
     for place, copied in pairs(entries(source), target):
         if place.is_folder:
             _copy_tree(place, copied, overwrite=overwrite, within=within | {this})
@@ -160,15 +180,7 @@ def move(source: Place, target: Place) -> Place:
     Raises:
         ComError: File already exists, Path not found, Permission denied.
     """
-    _check_no_root(source)
-    if target.host == source.host:  # in another case, perhaps
-        target = target._replace(host=target.host.with_name(ntpath.basename(target.shown)))
-    if os.path.lexists(target.host):
-        raise failed(Number.EXISTS, target.shown)
-    if source.is_folder:
-        _check_apart(source, target)
-    for file in _files(source):
-        check_free(file)
+    target = check_move(source, target)
     with told(target.shown, Number.PATH_NOT_FOUND):
         try:
             os.rename(source.host, target.host)
@@ -176,6 +188,21 @@ def move(source: Place, target: Place) -> Place:
             if error.errno != errno.EXDEV:
                 raise
             _move_across(source, target)
+    return target
+
+
+def check_move(source: Place, target: Place) -> Place:
+    """Whether it could be moved, and to where: a name in another case is another. Raises as `move`."""
+    _check_no_root(source)
+    if target.host == source.host:
+        target = target._replace(host=target.host.with_name(ntpath.basename(target.shown)))
+    if os.path.lexists(target.host):
+        raise failed(Number.EXISTS, target.shown)
+    _check_around(target)
+    if source.is_folder:
+        _check_apart(source, target)
+    for file in _files(source):
+        check_free(file)
     return target
 
 
@@ -219,14 +246,19 @@ def delete(place: Place, *, force: bool) -> None:
     Raises:
         ComError: Permission denied: read-only without `force`, or an image in use.
     """
+    check_delete(place, force=force)
+    with told(place.shown):
+        _remove(place.host)
+
+
+def check_delete(place: Place, *, force: bool) -> None:
+    """Whether it could be deleted; raises as `delete`."""
     _check_no_root(place)
     for file in (*_files(place), *([place] if place.is_folder else [])):
         if not force and not file.host.is_symlink() and is_read_only(file):
             raise failed(Number.DENIED, f"{file.shown} (it is read-only)")
         if not file.is_folder:
             check_free(file)
-    with told(place.shown):
-        _remove(place.host)
 
 
 def _remove(path: Path) -> None:
@@ -275,10 +307,15 @@ def _mode(place: Place) -> int:
 
 
 def check_free(place: Place) -> None:
-    """Refuse an image that a machine, or another program of QEMU's, has open; raises ComError."""
-    if stat.S_ISREG(_mode(place)) and imagelock.is_open(place.host):
-        raise _in_use(place)
+    """Refuse an image that a machine, or another program of QEMU's, has open; raises ComError.
+
+    So is a file refused that this user may not look into: it may be one.
+    """
+    with told(place.shown):
+        if stat.S_ISREG(_mode(place)) and imagelock.is_open(place.host):
+            raise _in_use(place)
 
 
 def _in_use(place: Place) -> ComError:
-    return failed(Number.DENIED, f"{place.shown} (a running machine, or another program of QEMU's, has it open)")
+    has_it = "a running machine, or another program of QEMU's, has it open: save the machine, or turn it off, first"
+    return failed(Number.DENIED, f"{place.shown} ({has_it})")
