@@ -17,7 +17,7 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import S_FALSE, SFalse
 from vpcshim.com.variant import VT
 from vpcshim.hypervisor import guestagent
-from vpcshim.hypervisor.errors import DomainGone
+from vpcshim.hypervisor.errors import DomainGone, translated
 from vpcshim.hypervisor.guestagent import Agent
 from vpcshim.model.base import MachineObject
 from vpcshim.model.devices.base import DeviceObject
@@ -33,6 +33,7 @@ _TOLD = (*_OFF, *_FEATURE)
 _PARAMETER = (HRESULT.E_INVALIDARG, *_OFF, HRESULT.VM_E_VM_PAUSED, *_FEATURE)
 _PATIENCE = 300.0  # seconds in which a guest shuts down; libvirt itself waits for none
 _LOOK = 0.25
+_LAST_MOMENT = 5.0  # in which a machine goes off whose agent was lost while it was asked to
 
 _NO_HEARTBEATS = "QEMU's guest agent answers when it is asked and sends no heartbeats: there are none to count"
 _NO_PARAMETERS = "they are values of a Windows guest's registry, for which QEMU's guest agent has no command"
@@ -155,22 +156,37 @@ class GuestOSObject(DeviceObject):
             _check_askable(domain, by_agent_only=flags != 0)
 
         def shut_down(_work: Work) -> None:
+            refused = None
             with self._running("shut down") as (domain, _):
                 run = domain.ID()
-                domain.shutdownFlags(flags)
-            until = time.monotonic() + _PATIENCE
-            while time.monotonic() < until:
                 try:
-                    with self._domain() as domain:
-                        if not runs(domain) or domain.ID() != run:
-                            return
-                except DomainGone:
-                    return  # a transient one is gone when it is off
-                time.sleep(_LOOK)
+                    domain.shutdownFlags(flags)
+                except libvirt.libvirtError as error:
+                    if not flags:
+                        raise
+                    refused = error  # or the agent has gone down with its guest before it could answer
+            if self._is_over(run, _PATIENCE if refused is None else _LAST_MOMENT):
+                return
+            if refused is not None:
+                raise translated(refused) from refused
             text = f"the guest of {name} was asked to shut down and still runs after {_PATIENCE:.0f} seconds"
             raise Failure(HRESULT.VM_E_TIMED_OUT, f"{text}: TurnOff switches the power off")
 
         return begin(self, Work(f"Shutting down the guest of {name}", shut_down, uuid=self._uuid))
+
+    def _is_over(self, run: int, seconds: float) -> bool:
+        """Whether that run of the machine, by its domain id, is over within so many seconds."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                with self._domain() as domain:
+                    if not runs(domain) or domain.ID() != run:
+                        return True
+            except DomainGone:
+                return True  # a transient one is gone when it is off
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_LOOK)
 
 
 class VirtualServerGuestOS(GuestOSObject, interface="IVMGuestOS", vs="{DA60291B-F1BC-47AF-BB51-A8790962F9D2}"):
