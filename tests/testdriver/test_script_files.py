@@ -129,10 +129,13 @@ def test_dates_are_compared_in_jscript(run: Run, root: Path) -> None:
         "function older(file, than) { return file.DateLastModified < than; }\n"
         "WScript.Echo(f.DateLastModified > old, f.DateLastModified >= now, old < now);\n"
         "WScript.Echo(older(f, now), older(f, old));\n"
-        "WScript.Echo(new Date(2010, 0, 4) > new Date(2009, 0, 3));\n",
+        "WScript.Echo(new Date(2010, 0, 4) > new Date(2009, 0, 3));\n"
+        # What is no date by more than its name stays what it is.
+        "var own = {dateCreated: '2009-12-01'}, other = {dateCreated: '2010-01-01'};\n"
+        "WScript.Echo(own.dateCreated < other.dateCreated, other.dateCreated < own.dateCreated, old > 5);\n",
         "js",
     )
-    assert lines == ["-1 0 -1", "-1 0", "-1"]
+    assert lines == ["-1 0 -1", "-1 0", "-1", "-1 0 -1"]
 
 
 def test_errors_are_handled_by_their_numbers(run: Run, root: Path) -> None:

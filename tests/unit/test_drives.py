@@ -12,7 +12,7 @@ from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Counters, Reading
 from vpcshim.hypervisor.domainxml import DomainXml, parse
 from vpcshim.hypervisor.drives import DriveSweeper
-from vpcshim.hypervisor.errors import ConnectionLost, Unreadable, Unsupported
+from vpcshim.hypervisor.errors import ConnectionLost, DomainGone, HypervisorError, Unreadable, Unsupported
 from vpcshim.hypervisor.monitorstats import MonitorStats
 
 A, B = "a" * 36, "b" * 36
@@ -65,8 +65,8 @@ def xml(*devices: str) -> DomainXml:
     return parse(domain_xml("".join(devices)))
 
 
-def got(reading: Reading | None) -> list[Counters | str]:
-    assert reading is not None
+def got(reading: Reading | HypervisorError | None) -> list[Counters | str]:
+    assert isinstance(reading, Reading)
     return [str(one.got) if isinstance(one.got, Unreadable) else one.got for one in reading.devices]
 
 
@@ -78,7 +78,7 @@ def test_the_drives_of_several_machines() -> None:
     assert got(swept[A]) == [Counters(1, 2), Counters(3, 4)]
     assert got(swept[B]) == [Counters(5, 6)]
     reading = swept[A]
-    assert reading is not None
+    assert isinstance(reading, Reading)
     assert reading.xml is first
     assert {one.source for one in reading.devices} == {"bulk statistics"}
     assert stats.groups == [libvirt.VIR_DOMAIN_STATS_BLOCK]
@@ -220,3 +220,19 @@ def test_a_machine_that_was_started_anew_and_turned_off_is_off(monkeypatch: pyte
     made, _ = sweeper({A: {"run": 6, **block(("vda", 1, 2))}})
     monkeypatch.setattr(made._connection, "domain", Live(domain_xml(disk("vda"), number=None)))
     assert made.read(A, xml(disk("vda"))) is None
+
+
+@pytest.mark.parametrize("error", [DomainGone("gone"), ConnectionLost("lost")])
+def test_one_that_is_gone_after_a_start_stops_no_other(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_uuid: str) -> Live:
+        raise error
+
+    made, _ = sweeper({A: {"run": 6, **block(("vda", 1, 2))}, B: block(("vda", 3, 4))})
+    monkeypatch.setattr(made._connection, "domain", gone)
+    if isinstance(error, ConnectionLost):
+        with pytest.raises(ConnectionLost):
+            made.sweep({A: xml(disk("vda")), B: xml(disk("vda"))})
+        return
+    swept = made.sweep({A: xml(disk("vda")), B: xml(disk("vda"))})
+    assert swept is not None
+    assert (swept[A], got(swept[B])) == (error, [Counters(3, 4)])

@@ -765,6 +765,16 @@ def test_a_link_that_leads_back_ends_a_copy(fso: Obj, root: Path) -> None:
     assert number_of(lambda: fso.CopyFolder(r"V:\a", r"V:\b")) == 76
 
 
+def test_a_link_that_leads_into_what_is_copied_ends_a_copy(fso: Obj, root: Path) -> None:
+    (root / "a" / "b" / "c").mkdir(parents=True)
+    (root / "to").symlink_to(root / "a" / "b")
+    assert number_of(lambda: fso.CopyFolder(r"V:\a", r"V:\to")) == 70
+    (root / "d").mkdir()
+    (root / "d" / "b").symlink_to(root / "a" / "b" / "c")
+    assert number_of(lambda: fso.CopyFolder(r"V:\a", r"V:\d")) == 70
+    assert not any((root / "a" / "b" / "c").iterdir())
+
+
 def test_moves(fso: Obj, root: Path) -> None:
     (root / "a").write_text("x")
     (root / "folder" / "sub").mkdir(parents=True)
@@ -782,6 +792,22 @@ def test_moves(fso: Obj, root: Path) -> None:
     fso.MoveFolder(r"V:\folder", r"V:\g")
     assert (root / "g" / "B").read_text() == "x"
     assert (root / "c").read_text() == "other"
+
+
+def test_a_move_never_replaces_what_was_made_meanwhile(
+    fso: Obj, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "a").write_text("ours")
+    check = transfer.check_move
+
+    def and_then(*args: Any) -> Any:
+        found = check(*args)
+        (root / "b").write_text("another's")
+        return found
+
+    monkeypatch.setattr(transfer, "check_move", and_then)
+    assert number_of(lambda: fso.MoveFile(r"V:\a", r"V:\b")) == 58
+    assert [(root / name).read_text() for name in "ab"] == ["ours", "another's"]
 
 
 def other_file_system(root: Path) -> Path:
@@ -831,6 +857,22 @@ def test_a_move_that_fails_loses_nothing(make: Maker, root: Path) -> None:
         assert ((root / "a" / "b" / "x").read_text(), os.listdir(other)) == ("x", [])
     finally:
         shutil.rmtree(other)
+
+
+def test_a_folder_that_cannot_go_keeps_all_that_is_in_it(
+    fso: Obj, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "a" / "b").mkdir(parents=True)
+    (root / "a" / "b" / "x").write_text("x")
+    (root / "a" / "y").write_text("y")
+    (root / "a" / "b").chmod(0o555)
+    assert error_of(lambda: fso.DeleteFolder(r"V:\a")) == (70, r"Permission denied: V:\a\b (it is read-only)")
+    for forbidden, shown in ((root / "a" / "b", r"V:\a\b\x"), (root, r"V:\a")):  # for root nothing is
+        monkeypatch.setattr(os, "access", lambda path, _mode, no=forbidden: path != no)
+        why = f"Permission denied: {shown} (the folder that it is in may not be changed)"
+        assert error_of(lambda: fso.DeleteFolder(r"V:\a", True)) == (70, why)
+    assert sorted(path.name for path in (root / "a").rglob("*")) == ["b", "x", "y"]
+    (root / "a" / "b").chmod(0o755)
 
 
 def test_deletions(fso: Obj, root: Path) -> None:

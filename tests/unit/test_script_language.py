@@ -230,17 +230,22 @@ def test_an_assignment_to_a_call_of_jscript_is_one_to_a_member(text: str, wanted
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("if (f.DateLastModified < limit) x();", "if (+f.DateLastModified < +limit) x();"),
-        ("while (e.item(i)[0].DateCreated>=a.b(1)) x();", "while (+e.item(i)[0].DateCreated>=+a.b(1)) x();"),
-        ("return now > fso.GetFile(p).DateLastAccessed;", "return +now > +fso.GetFile(p).DateLastAccessed;"),
-        ("ok = new Date(2001, 0, f(1)) < new Date", "ok = +new Date(2001, 0, f(1)) < +new Date"),
-        ("var d = new Date();\nif (d > x || y < d) z();", "var d = new Date();\nif (+d > +x || +y < +d) z();"),
-        ("m = f.dateLastModified; m <= 5 ? 1 : 2", "m = f.dateLastModified; +m <= 5 ? 1 : 2"),
+        ("if (f.DateLastModified < limit) x();", "if (@(f.DateLastModified) < @(limit)) x();"),
+        ("while (e.item(i)[0].DateCreated>=a.b(1)) x();", "while (@(e.item(i)[0].DateCreated)>=@(a.b(1))) x();"),
+        ("return now > fso.GetFile(p).DateLastAccessed;", "return @(now) > @(fso.GetFile(p).DateLastAccessed);"),
+        ("ok = new Date(2001, 0, f(1)) < new Date", "ok = @(new Date(2001, 0, f(1))) < @(new Date)"),
+        (
+            "var d = new Date();\nif (d > x || y < d) z();",
+            "var d = new Date();\nif (@(d) > @(x) || @(y) < @(d)) z();",
+        ),
+        ("m = f.dateLastModified; m <= 5 ? 1 : 2", "m = f.dateLastModified; @(m) <= 5 ? 1 : 2"),
         (
             "var d = new Date; if (5 < d) x(); if (i++ < d) y();",
-            "var d = new Date; if (5 < +d) x(); if (i++ < +d) y();",
+            "var d = new Date; if (5 < @(d)) x(); if (i++ < @(d)) y();",
         ),
-        ("var d = new Date(); if (a - d > b - c) x()", "var d = new Date(); if (a - +d > +b - c) x()"),
+        ("var d = new Date(); if (a - d > b - c) x()", "var d = new Date(); if (a - @(d) > @(b) - c) x()"),
+        ("var d = new Date(); if (a(d < x) < d) y()", "var d = new Date(); if (@(a(@(d) < @(x))) < @(d)) y()"),
+        ("var d = new Date(); ok = d < x < d", "var d = new Date(); ok = @(d) < @(x) < @(d)"),
         # Numbers, texts, shifts; what is no comparison, or not of these.
         ("for (var i = 0; i < f.length; i++) x(i);", None),
         ("if ((now - f.DateLastModified) / 86400000 > 7) x();", None),
@@ -252,10 +257,19 @@ def test_an_assignment_to_a_call_of_jscript_is_one_to_a_member(text: str, wanted
         ("var d = new Date(); r = s.match(/<d>/); t = [/a<d/]", None),
         ("var d = new Date(); if (x + d < y + d + 1) z()", None),
         ("var o = {d: 1}; if (o.d < 1) x(); if (d < 1) y();", None),
+        # Words before brackets, and lines that end without a semicolon.
+        ("return (a - b) < new Date();", "return (a - b) < @(new Date());"),
+        ("switch (x) { case (a) > new Date(): y(); }", "switch (x) { case (a) > @(new Date()): y(); }"),
+        ("if (a) x(); else (b) < new Date() && y();", "if (a) x(); else (b) < @(new Date()) && y();"),
+        ("var d = new Date; if (--d < x) y();", "var d = new Date; if (--d < x) y();"),
+        ("var d = new Date()\nvar e = a\nd < x && y()", "var d = new Date()\nvar e = a\n@(d) < @(x) && y()"),
+        ("returned (a) > new Date", "@(returned (a)) > @(new Date)"),
     ],
 )
 def test_dates_that_jscript_compares_are_numbers(text: str, wanted: str | None) -> None:
-    assert prepare(JSCRIPT, text, FUNCTIONS).text == (wanted or text)
+    prepared = prepare(JSCRIPT, text, FUNCTIONS)
+    assert prepared.text == (wanted or text).replace("@(", "vpcshim_Moment(")
+    assert ("vpcshim_Moment" in prepared.prelude) is ("vpcshim_Moment" in prepared.text)
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,23 @@ def test_a_sweep_that_something_changed_under_is_not_kept(
     assert node.sweeps == 2
 
 
+def test_a_change_at_the_very_end_of_a_sweep_is_not_lost(
+    node: Node, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def kept(self: Server, name: str, value: object) -> None:
+        if name == "_last" and not told:
+            told.append(name)
+            self.changed()  # by the thread that libvirt's events come in
+        object.__setattr__(self, name, value)
+
+    monkeypatch.setattr(Server, "__setattr__", kept)
+    for _ in range(3):
+        server.sweep(60.0)
+    assert node.sweeps == 2
+
+
 def test_a_sweep_that_fails_is_not_kept(node: Node, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     server.sweep(5.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ from vpcshim.hypervisor.errors import (
     HypervisorError,
     translated,
 )
+from vpcshim.hypervisor.runrecord import key_of
 from vpcshim.hypervisor.sweep import DomainFacts, Sweeper
 from vpcshim.model.hresults import is_running
 
@@ -47,6 +48,7 @@ class FakeDomain:
     def __init__(self, number: int, state: int = libvirt.VIR_DOMAIN_RUNNING, *, on: bool = True) -> None:
         self.number, self.state, self.on = number, state, on
         self.reason = 0
+        self.bulk: dict[str, Any] = {}
         live = f" id='{number}'" if on else ""
         self.xml: str | Exception = (
             f"<domain type='kvm'{live}>"
@@ -111,7 +113,7 @@ class FakeConnection:
     def getAllDomainStats(self, groups: int, flags: int) -> list[Any]:
         self.asked.append(("stats", groups, flags))
         return [
-            (domain, {"state.state": domain.state, "state.reason": domain.reason})
+            (domain, {"state.state": domain.state, "state.reason": domain.reason, **domain.bulk})
             for domain in self.domains.values()
         ]
 
@@ -137,10 +139,12 @@ class FakeNics:
 
     def __init__(self) -> None:
         self.offered: list[list[str]] = []
+        self.counted: list[Any] = []
 
     def offers(self, xmls: Sequence[DomainXml], counted: Sequence[Any]) -> list[list[Offer]]:
         assert len(xmls) == len(counted)
         self.offered.append([xml.name for xml in xmls])
+        self.counted += counted
         return [[Offer(None, "", (str(how),))] * len(xml.nics) for xml, how in zip(xmls, counted, strict=True)]
 
     def read(self, domain: FakeDomain, xml: DomainXml, offers: Sequence[Offer], at: float) -> Reading | None:
@@ -155,8 +159,10 @@ def sweep(
     layouts: FakeLayouts | None = None,
     nics: FakeNics | None = None,
     running: Callable[[int, bool], bool] = is_running,
+    baseline: Callable[[], Mapping[str, Counters]] = dict,
 ) -> dict[str, DomainFacts]:
-    sweeper = Sweeper(connection, layouts or FakeLayouts(), nics or FakeNics())  # type: ignore[arg-type]
+    fakes: Any = connection, layouts or FakeLayouts(), nics or FakeNics()
+    sweeper = Sweeper(fakes[0], fakes[1], fakes[2], lambda _xml, _at: baseline())
     return {facts.name: facts for facts in sweeper.sweep(running)}
 
 
@@ -238,6 +244,33 @@ def test_a_saved_machine_that_is_being_restored_a_moment_later_was_saved() -> No
     by_now = FakeDomain(1, libvirt.VIR_DOMAIN_PAUSED)
     connection.saved = [by_now]
     assert sweep(connection)["m1"].saved
+
+
+BAD_RECORD = BadXml("somebody else's")
+
+
+@pytest.mark.parametrize(
+    ("into", "out", "declined"),
+    [(900, 1900, False), (1000, 2000, False), (1001, 2000, True), (900, 2001, True), (None, None, False)],
+)
+def test_bulk_counters_from_before_a_reset_are_not_taken(into: int | None, out: int | None, declined: bool) -> None:
+    """The XML, and the baseline in it, is read after them: another process may have reset it in between."""
+    domain = FakeDomain(1)
+    domain.bulk = {"net.count": 1, "net.0.name": "vnet1", "net.0.rx.bytes": 1000, "net.0.tx.bytes": 2000}
+    key = key_of(parse(domain.XMLDesc()).nics[0])
+    nics = FakeNics()
+    nics.asks_bulk = True
+    found = sweep(FakeConnection([domain]), nics=nics, baseline=lambda: {key: Counters(into, out)})
+    counters = {"vnet1": Counters(1000, 2000)}
+    assert nics.counted == ["bulk statistics: it was reset since" if declined else counters]
+    assert counted(found["m1"]) == [Counters(1, 2)], "asked anew"
+
+
+def test_a_record_that_cannot_be_read_is_for_the_sum_to_tell() -> None:
+    def baseline() -> Mapping[str, Counters]:
+        raise BAD_RECORD
+
+    assert counted(sweep(FakeConnection([FakeDomain(1)]), baseline=baseline)["m1"]) == [Counters(1, 2)]
 
 
 BAD: list[tuple[str | Exception, type[HypervisorError]]] = [

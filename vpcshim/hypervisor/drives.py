@@ -16,8 +16,9 @@ import libvirt
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Counters, DeviceRead, Reading, read_all
 from vpcshim.hypervisor.domainxml import Disk, DomainXml, parse
-from vpcshim.hypervisor.errors import Unreadable, Unsupported
+from vpcshim.hypervisor.errors import HypervisorError, Unreadable, Unsupported
 from vpcshim.hypervisor.monitorstats import MonitorStats
+from vpcshim.hypervisor.sweep import guarded
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +50,8 @@ class DriveSweeper:
         self._stats = stats
         self.supported = True
 
-    def sweep(self, xmls: dict[str, DomainXml]) -> dict[str, Reading | None] | None:
-        """The reading of every domain whose XML is given (None for one that is off by now).
+    def sweep(self, xmls: dict[str, DomainXml]) -> dict[str, Reading | HypervisorError | None] | None:
+        """The reading of every domain whose XML is given, or what is wrong with it; None for one that is off now.
 
         None for them all where the driver has no bulk statistics of drives.
 
@@ -76,7 +77,10 @@ class DriveSweeper:
             time.sleep(_PAUSE)
             stats.update(self._ask(missing) or {})
         # A guest whose monitor hangs is there without its fields; one that is not there has stopped.
-        return {uuid: self._of_run(uuid, xml, stats[uuid]) if uuid in stats else None for uuid, xml in xmls.items()}
+        return {
+            uuid: guarded(lambda: self._of_run(uuid, xml, stats[uuid])) if uuid in stats else None  # noqa: B023
+            for uuid, xml in xmls.items()
+        }
 
     def read(self, uuid: str, xml: DomainXml) -> Reading | None:
         """The reading of one running domain, bounded even where its monitor hangs; None when it is off by now.

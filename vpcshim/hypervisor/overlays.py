@@ -107,7 +107,7 @@ def check(domain: libvirt.virDomain) -> None:
 def settle(domain: libvirt.virDomain) -> None:
     """Keep the overlays as they are after a run; a run that is over leaves nothing to be done.
 
-    Raises: As `begin`, but for Unsupported.
+    Raises: As `begun`, but for Unsupported.
     """
     with _exclusive(domain) as lock:
         _need_off(domain)
@@ -127,7 +127,7 @@ def merge(domain: libvirt.virDomain, job: Job) -> None:
 
     Raises:
         ImageError: It failed; the machine still has its overlays, and what was begun has to be completed.
-        DomainBusy, DomainOff, libvirt.libvirtError: As `begin`.
+        DomainBusy, DomainOff, libvirt.libvirtError: As `begun`.
     """
     with _exclusive(domain) as lock:
         _need_off(domain)

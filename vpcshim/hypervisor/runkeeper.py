@@ -12,6 +12,7 @@ import math
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -96,6 +97,11 @@ class RunKeeper:
             return ours or written
         newer, older = (ours, written) if ours.age >= written.age else (written, ours)
         return replace(newer, started=newer.started or older.started)
+
+    def baseline(self, xml: DomainXml, at: float) -> Mapping[str, Counters]:
+        """What the counters were at the last reset, by `runrecord.key_of`; nothing without one. As `record`."""
+        known = self.record(xml, at)
+        return {} if known is None else known.baseline
 
     def _written(self, xml: DomainXml) -> RunRecord | None:
         boot_id, process = self._identity(xml)
@@ -190,8 +196,9 @@ class RunKeeper:
         self._unwritten.pop(key, None)
 
     def _hold(self, key: tuple[str, int], record: RunRecord) -> None:
-        earlier = self._unwritten.get(key, [])[-_EARLIER:]
-        self._unwritten[key] = [*earlier, _Unwritten(time.monotonic(), record)]
+        with self._lock:
+            earlier = self._unwritten.get(key, [])[-_EARLIER:]
+            self._unwritten[key] = [*earlier, _Unwritten(time.monotonic(), record)]
 
     def _write(self, domain: libvirt.virDomain, record: RunRecord) -> None:
         runrecord.write(domain, record)

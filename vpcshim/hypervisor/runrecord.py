@@ -164,6 +164,14 @@ def since_reset(device: Nic | Disk, now: Counters, record: RunRecord | None) -> 
     return Counters(_less(now.into, base.into), _less(now.out, base.out))
 
 
+def is_below(now: Counters, base: Counters | None) -> bool:
+    """Whether a counter is below its baseline: it has begun anew since, or was read before."""
+    if base is None:
+        return False
+    pairs = ((now.into, base.into), (now.out, base.out))
+    return any(have is not None and had is not None and have < had for have, had in pairs)
+
+
 def _less(now: int | None, base: int | None) -> int | None:
     if now is None or base is None or now < base:
         return now

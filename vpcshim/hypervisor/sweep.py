@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import libvirt
 
+from vpcshim.hypervisor import runrecord
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.counters import Counters, Reading, offered_reading
 from vpcshim.hypervisor.domainxml import DomainXml
@@ -24,6 +25,8 @@ from vpcshim.hypervisor.nics.reader import NicReader
 from vpcshim.hypervisor.states import may_be_restored
 
 T = TypeVar("T")
+# What the counters of the run were at its last reset, by `runrecord.key_of`, as of a moment (monotonic clock).
+BaselineReader = Callable[[DomainXml, float], Mapping[str, Counters]]
 
 # Where a call travels, XML that is not kept is asked for over several connections at once.
 _CONNECTIONS = 5
@@ -72,10 +75,14 @@ def _found(domain: libvirt.virDomain, values: dict[str, Any]) -> _Found:
 class Sweeper:
     """Sweeps one connection."""
 
-    def __init__(self, connection: Connection, layouts: Layouts, nics: NicReader) -> None:
+    def __init__(
+        self, connection: Connection, layouts: Layouts, nics: NicReader, baseline_of: BaselineReader
+    ) -> None:
+        """Sweep `connection`; `baseline_of` gives what the counters of a run were at its last reset."""
         self._connection = connection
         self._layouts = layouts
         self._nics = nics
+        self._baseline_of = baseline_of
         self._bulk = BulkStats()
 
     def sweep(
@@ -106,10 +113,10 @@ class Sweeper:
                 else:
                     readable.append((one, xml))
             offers = self._nics.offers(
-                [xml for _, xml in readable], [refusal or _counted(one, xml) for one, xml in readable]
+                [xml for _, xml in readable], [refusal or self._counted(one, xml, at) for one, xml in readable]
             )
             for (one, xml), offered in zip(readable, offers, strict=True):
-                readings[one.uuid] = offered_reading(xml, offered, at) or _guarded(
+                readings[one.uuid] = offered_reading(xml, offered, at) or guarded(
                     lambda: self._nics.read(one.domain, xml, offered, at)  # noqa: B023
                 )
         return [
@@ -119,25 +126,34 @@ class Sweeper:
             for one in found
         ]
 
+    def _counted(self, one: _Found, xml: DomainXml, at: float) -> Mapping[str, Counters] | str:
+        """The bulk counters of the run that the XML is of, by host device; or why there are none."""
+        if xml.id != one.id:
+            return f"{bulk.NAME}: it was started anew since"
+        counted = bulk.nics_of(one.values)
+        # They were read before the XML: by another process it may have been reset in between.
+        baseline = guarded(lambda: self._baseline_of(xml, at))
+        if not isinstance(baseline, HypervisorError) and any(
+            nic.target in counted and runrecord.is_below(counted[nic.target], baseline.get(runrecord.key_of(nic)))
+            for nic in (xml.nics if baseline else ())
+        ):
+            return f"{bulk.NAME}: it was reset since"
+        return counted
+
     def _xmls(self, on: list[_Found]) -> list[DomainXml | HypervisorError]:
         """The live XML of each; those that are not kept are asked for several at a time where a call travels."""
         missing = sum(self._layouts.kept(one.uuid, one.id) is None for one in on)
         if missing < _WORTH_MORE_CONNECTIONS or self._connection.is_local or self._connection.is_single:
-            return [_guarded(lambda: self._layouts.read(one.domain)) for one in on]  # noqa: B023
+            return [guarded(lambda: self._layouts.read(one.domain)) for one in on]  # noqa: B023
         from concurrent.futures import ThreadPoolExecutor  # late: a local program never needs it
 
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            return list(pool.map(lambda one: _guarded(lambda: self._read_apart(one.uuid)), on))
+            return list(pool.map(lambda one: guarded(lambda: self._read_apart(one.uuid)), on))
 
     def _read_apart(self, uuid: str) -> DomainXml:
         """The live XML, over a connection that another thread does not wait on."""
         with self._connection.domain(uuid) as domain:
             return self._layouts.read(domain)
-
-
-def _counted(one: _Found, xml: DomainXml) -> Mapping[str, Counters] | str:
-    """The bulk counters of the run that the XML is of, by host device; or why there are none."""
-    return bulk.nics_of(one.values) if xml.id == one.id else f"{bulk.NAME}: it was started anew since"
 
 
 def _reason(one: _Found) -> int:
@@ -154,7 +170,7 @@ def _saved(connect: libvirt.virConnect) -> frozenset[str]:
     return frozenset(domain.UUIDString() for domain in held)
 
 
-def _guarded(function: Callable[[], T]) -> T | HypervisorError:
+def guarded(function: Callable[[], T]) -> T | HypervisorError:
     """What `function` returns, or what went wrong with this one domain; a lost connection concerns them all."""
     try:
         return function()

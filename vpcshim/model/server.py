@@ -58,9 +58,10 @@ class Server:
         self.runs.listen_to(self.events)
         self.nics = NicReader(self.connection, self.layouts)
         UndoWatch(self)
-        self._sweeper = Sweeper(self.connection, self.layouts, self.nics)
+        self._sweeper = Sweeper(self.connection, self.layouts, self.nics, self.runs.baseline)
         self._sweep_lock = forks.lock()
-        self._last = Swept(float("-inf"), {})
+        # What a sweep found, and how many changes had been told of before it.
+        self._last = Swept(float("-inf"), {}), 0
         self._changes = 0
         me = weakref.ref(self)
 
@@ -151,7 +152,6 @@ class Server:
     def changed(self, _uuid: str | None = None) -> None:
         """What a sweep found holds no more: a machine was started, stopped, reset or changed."""
         self._changes += 1
-        self._last = Swept(float("-inf"), {})
 
     def uptime(self, xml: DomainXml) -> int:
         """Seconds that a running machine is up, by its live XML.
@@ -176,13 +176,13 @@ class Server:
         if freshness <= 0:
             return self.sweep_some(None)
         with self._sweep_lock:
-            last = self._last
-            if time.monotonic() - last.at > freshness:
+            last, before = self._last
+            # What has changed since it began may not be in it.
+            if before != self._changes or time.monotonic() - last.at > freshness:
                 with self.connection.calls():  # to open one is a change as well
                     before = self._changes
                 last = self.sweep_some(None)
-                if before == self._changes:  # else what changed meanwhile may not be in it
-                    self._last = last
+                self._last = last, before
             return last
 
     def sweep_some(self, wanted: Callable[[str], bool] | None) -> Swept:

@@ -155,6 +155,7 @@ def check_copy_folder(source: Place, target: Place) -> None:
 
 
 def _copy_tree(source: Place, target: Place, *, overwrite: bool, within: frozenset[tuple[int, int]]) -> None:
+    _check_apart(source, target)  # links in the target may lead into the source: it would grow as it is copied
     with told(source.shown, Number.PATH_NOT_FOUND):
         found = os.stat(source.host)
     this = (found.st_dev, found.st_ino)
@@ -183,12 +184,20 @@ def move(source: Place, target: Place) -> Place:
     target = check_move(source, target)
     with told(target.shown, Number.PATH_NOT_FOUND):
         try:
-            os.rename(source.host, target.host)
+            _rename(source.host, target.host)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
             _move_across(source, target)
     return target
+
+
+def _rename(source: Path, target: Path) -> None:
+    if stat.S_ISREG(os.lstat(source).st_mode):
+        hostfiles.put(source, target)  # never in the place of one that was made meanwhile
+        source.unlink(missing_ok=True)
+    else:
+        os.rename(source, target)
 
 
 def check_move(source: Place, target: Place) -> Place:
@@ -201,8 +210,8 @@ def check_move(source: Place, target: Place) -> Place:
     _check_around(target)
     if source.is_folder:
         _check_apart(source, target)
-    for file in _files(source):
-        check_free(file)
+    for one in _tree(source):
+        check_free(one)
     return target
 
 
@@ -220,7 +229,21 @@ def _move_across(source: Place, target: Place) -> None:
     else:
         copy_file(source, target, overwrite=False)
         _keep_owner(source.host, target.host)
+    _write_out(target.host)
     _remove(source.host)
+
+
+def _write_out(path: Path) -> None:
+    """See what was made there on the disk, before what it was made of goes."""
+    made = (path, *path.rglob("*")) if path.is_dir() and not path.is_symlink() else (path,)
+    for one in (*made, path.parent):
+        if one.is_symlink() or not (one.is_file() or one.is_dir()):
+            continue
+        handle = os.open(one, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _copy_as_it_is(source: Place, target: Place) -> None:
@@ -254,11 +277,12 @@ def delete(place: Place, *, force: bool) -> None:
 def check_delete(place: Place, *, force: bool) -> None:
     """Whether it could be deleted; raises as `delete`."""
     _check_no_root(place)
-    for file in (*_files(place), *([place] if place.is_folder else [])):
-        if not force and not file.host.is_symlink() and is_read_only(file):
-            raise failed(Number.DENIED, f"{file.shown} (it is read-only)")
-        if not file.is_folder:
-            check_free(file)
+    for one in _tree(place):
+        if not force and not one.host.is_symlink() and is_read_only(one):
+            raise failed(Number.DENIED, f"{one.shown} (it is read-only)")
+        if not os.access(one.host.parent, os.W_OK | os.X_OK):
+            raise failed(Number.DENIED, f"{one.shown} (the folder that it is in may not be changed)")
+        check_free(one)
 
 
 def _remove(path: Path) -> None:
@@ -268,13 +292,12 @@ def _remove(path: Path) -> None:
         path.unlink()  # of a link, that itself
 
 
-def _files(place: Place) -> Iterator[Place]:
-    """The file; of a folder, all that are in it, but not in others that links lead to."""
-    if not place.is_folder:
-        yield place
-    elif not place.host.is_symlink():
+def _tree(place: Place) -> Iterator[Place]:
+    """The file; the folder, after all that is in it, but not in others that links lead to."""
+    if place.is_folder and not place.host.is_symlink():
         for one in entries(place):
-            yield from _files(one)
+            yield from _tree(one)
+    yield place
 
 
 def _check_no_root(place: Place) -> None:
@@ -283,7 +306,7 @@ def _check_no_root(place: Place) -> None:
 
 
 def _check_apart(source: Place, target: Place) -> None:
-    within = target.host.parent.resolve() / target.host.name
+    within = Path(os.path.realpath(target.host))
     if within.is_relative_to(source.host.resolve()) and within != source.host.resolve():
         raise failed(Number.DENIED, f"{target.shown} (it is in {source.shown})")
 

@@ -1,8 +1,8 @@
 """Dates that a script in JScript compares.
 
 Wine 8.0's engine takes a Date for its text where `<` and `>` want its number, so `file.DateLastModified < limit` is
-false whatever they are, and a script that deletes what is old decides wrongly without a word. Where one side can be
-seen to be a date, each side becomes a number: `+file.DateLastModified < +limit`.
+false whatever they are, and a script that deletes what is old decides wrongly without a word. Where one side looks
+like a date by its name, each side goes through a function that makes a number of a date, and of nothing else.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _WORD_BEFORE = re.compile(r"[\w$]+\Z")
 _PATTERN = re.compile(r"(?<=[(=,:;!&|?{}\[])[ \t]*/(?![/*])(?:\\.|\[[^\]\n]*\]|[^/\\\n])+/")
 _OPERATOR = re.compile(r"(?<![\w$.])(?:typeof|void|delete)\Z")
 _NEW_BEFORE = re.compile(r"(?<![\w$.])new\s+\Z")
+# What stands before a side in brackets, and is none of its names.
+_STATEMENT = re.compile(r"(?:case|delete|do|else|in|instanceof|return|throw|typeof|void)(?![\w$])")
 _CLOSED_BY = {")": "(", "]": "["}
 _OPENED_BY = {"(": ")", "[": "]"}
 
@@ -41,16 +43,27 @@ class _Side(NamedTuple):
     end: int
 
 
+# The engine has no `typeof` of a date that is not its own.
+MOMENT_OF = (
+    "function vpcshim_Moment(v) { try { if (typeof v != 'object') return v; } catch (e) { return +v; } "
+    "return v instanceof Date ? +v : v; }\r\n"
+)
+
+
 def compared_dates(bare: str) -> list[Edit]:
-    """What makes numbers of the dates that are compared; `bare` is the text without strings and comments."""
+    """What makes numbers of the dates that are compared; `bare` is the text without strings and comments.
+
+    The text needs `MOMENT_OF` then.
+    """
     bare = blanked(_PATTERN, bare)
     kept = {found[1] for found in _KEPT.finditer(bare)}
-    edits: dict[int, Edit] = {}
+    edits: dict[_Side, tuple[Edit, Edit]] = {}
     for found in _COMPARES.finditer(bare):
         sides = [side for side in (_left(bare, found.start()), _right(bare, found.end())) if side is not None]
         if any(_is_date(bare[side.begin : side.end], kept) for side in sides):
-            edits.update((side.begin, (side.begin, side.begin, "+")) for side in sides)
-    return list(edits.values())
+            for side in sides:
+                edits[side] = (side.begin, side.begin, "vpcshim_Moment("), (side.end, side.end, ")")
+    return [edit for pair in edits.values() for edit in pair]
 
 
 def _is_date(text: str, kept: set[str]) -> bool:
@@ -64,9 +77,9 @@ def _left(bare: str, end: int) -> _Side | None:
     for start in _backwards(bare, end):
         begin = start
     before = bare[:begin].rstrip()
-    if begin == end or bare[begin].isdigit() or before.endswith(("+", ".")) or _OPERATOR.search(before):
+    if begin == end or bare[begin].isdigit() or before.endswith(("+", "--", ".")) or _OPERATOR.search(before):
         return None
-    return _Side(begin, end)
+    return None if _STATEMENT.match(bare, begin) else _Side(begin, end)
 
 
 def _backwards(bare: str, at: int) -> Iterator[int]:

@@ -84,7 +84,7 @@ def as_bool(value: Any, *, default: bool) -> bool:
         return default
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
-    return as_int(value) != 0
+    return bool(value) if isinstance(value, float) else as_int(value) != 0
 
 
 # In this order: what can be read as month and day is not read as day and month.

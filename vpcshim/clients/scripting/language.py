@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from vpcshim.clients.scripting.comparisons import compared_dates
+from vpcshim.clients.scripting.comparisons import MOMENT_OF, compared_dates
 from vpcshim.clients.scripting.edits import Edit, Prepared, Refused, blanked, closing, edited, place
 from vpcshim.clients.scripting.expressions import (
     HOLDER,
@@ -78,8 +78,9 @@ def _jscript(text: str, *, strict: bool) -> Prepared:
     # A host's object cannot be constructed by Wine's engine, but it can be called.
     bare = blanked(_JS_DEAD, text)
     edits = [(match.start(), match.end(), f"{HOLDER}.") for match in _JS_FUNCTION.finditer(bare)]
-    edits += [*_assigned_calls(bare), *compared_dates(bare)]
-    return edited("", text, [*edits, *_untried(bare)] if strict else edits)
+    dates = compared_dates(bare)
+    edits += [*_assigned_calls(bare), *dates]
+    return edited(MOMENT_OF if dates else "", text, [*edits, *_untried(bare)] if strict else edits)
 
 
 def _assigned_calls(bare: str) -> list[Edit]:

@@ -17,7 +17,7 @@ from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import S_FALSE, SFalse
 from vpcshim.com.variant import VT
 from vpcshim.hypervisor import guestagent
-from vpcshim.hypervisor.errors import DomainGone, translated
+from vpcshim.hypervisor.errors import ConnectionLost, DomainGone, classify, translated
 from vpcshim.hypervisor.guestagent import Agent
 from vpcshim.model.base import MachineObject
 from vpcshim.model.devices.base import DeviceObject
@@ -162,7 +162,7 @@ class GuestOSObject(DeviceObject):
                 try:
                     domain.shutdownFlags(flags)
                 except libvirt.libvirtError as error:
-                    if not flags:
+                    if not flags or classify(error) is ConnectionLost:
                         raise
                     refused = error  # or the agent has gone down with its guest before it could answer
             if self._is_over(run, _PATIENCE if refused is None else _LAST_MOMENT):
