@@ -55,7 +55,9 @@ def take(connect: libvirt.virConnect) -> dict[str, Domain]:
         if isinstance(error, libvirt.libvirtError) and classify(error) is not Unsupported:
             raise
         told = [(domain, *domain.state()) for domain in connect.listAllDomains()]
-    saved = _saved(connect)  # after the states: a save that ends in between is none of a machine that was off
+    saved = states.saved_of(
+        connect
+    )  # after the states: a save that ends in between is of none that was off
     found = {}
     for domain, state, reason in told:
         if states.may_be_restored(state, reason):
@@ -73,16 +75,6 @@ def take(connect: libvirt.virConnect) -> dict[str, Domain]:
 def one(domain: libvirt.virDomain) -> Domain:
     """One domain. Raises as `take`."""
     return Domain(domain.name(), *states.read(domain))
-
-
-def _saved(connect: libvirt.virConnect) -> set[str]:
-    try:
-        held = connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
-    except libvirt.libvirtError as error:
-        if classify(error) is Unsupported:
-            return set()
-        raise
-    return {domain.UUIDString() for domain in held}
 
 
 def values(domain: libvirt.virDomain) -> Mapping[str, Value]:

@@ -22,7 +22,7 @@ from vpcshim.hypervisor.layouts import Layouts
 from vpcshim.hypervisor.nics import bulk
 from vpcshim.hypervisor.nics.bulk import BulkStats
 from vpcshim.hypervisor.nics.reader import NicReader
-from vpcshim.hypervisor.states import may_be_restored
+from vpcshim.hypervisor.states import may_be_restored, saved_of
 
 T = TypeVar("T")
 # What the counters of the run were at its last reset, by `runrecord.key_of`, as of a moment (monotonic clock).
@@ -104,7 +104,7 @@ class Sweeper:
             on = [one for one in found if is_running(one.state, one.id is not None)]
             # At once, before what takes longer: what they tell is put together with the states.
             restored = any(may_be_restored(one.state, _reason(one)) for one in on)
-            saved = _saved(connect) if restored or len(on) < len(found) else frozenset()
+            saved = saved_of(connect) if restored or len(on) < len(found) else frozenset()
             readings: dict[str, Reading | HypervisorError | None] = {}
             readable = []
             for one, xml in zip(on, self._xmls(on), strict=True):
@@ -159,15 +159,6 @@ class Sweeper:
 def _reason(one: _Found) -> int:
     reason: int = one.values.get("state.reason", 0)
     return reason
-
-
-def _saved(connect: libvirt.virConnect) -> frozenset[str]:
-    """The UUIDs of the domains with a managed-save image, in one call.
-
-    Those that are active are among them: one that was off a moment ago may be being restored from it by now.
-    """
-    held = connect.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
-    return frozenset(domain.UUIDString() for domain in held)
 
 
 def guarded(function: Callable[[], T]) -> T | HypervisorError:
