@@ -55,9 +55,8 @@ def take(connect: libvirt.virConnect) -> dict[str, Domain]:
         if isinstance(error, libvirt.libvirtError) and classify(error) is not Unsupported:
             raise
         told = [(domain, *domain.state()) for domain in connect.listAllDomains()]
-    saved = states.saved_of(
-        connect
-    )  # after the states: a save that ends in between is of none that was off
+    # After the states: a save that ends in between is of none that was off.
+    saved = states.saved_of(connect)
     found = {}
     for domain, state, reason in told:
         if states.may_be_restored(state, reason):
