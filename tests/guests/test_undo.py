@@ -21,7 +21,7 @@ from tests.harness.guests import Disk, Guest, GuestFactory, PrivateLibvirtd, rem
 from tests.harness.undo_child import begin
 from tests.harness.waiting import wait_until
 from vpcshim import HRESULT, ComError, constants
-from vpcshim.hypervisor import imageerrors, overlays, qemuimg
+from vpcshim.hypervisor import imageerrors, overlays, qemuimg, undolock, undoplan
 from vpcshim.hypervisor import redefine as redefining
 from vpcshim.hypervisor.errors import DomainOff, Unsupported
 from vpcshim.hypervisor.events import Event, Kind
@@ -443,7 +443,7 @@ def test_a_block_device_lies_below_an_overlay_among_libvirts_images(
     try:
         folder = tmp_path / "images"
         folder.mkdir()
-        monkeypatch.setattr(overlays, "_FOR_DEVICES", folder)
+        monkeypatch.setattr(undoplan, "_FOR_DEVICES", folder)
         target = "<target dev='vda' bus='virtio'/>"
         domain = define(f"<disk type='block'><driver name='qemu'/><source dev='{device}'/>{target}</disk>")
         before = domain.XMLDesc(2)
@@ -788,13 +788,13 @@ def test_what_is_said_of_undo_disks_that_somebody_else_deals_with(
     domain = guest.domain
     busy, gone = "this process leaves its undo disks alone: another task", "is gone: nothing was done with its undo"
     with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "vpcshim"):
-        patched.setattr(overlays, "_PATIENCE", 0.2)
-        with overlays._exclusive(domain):
+        patched.setattr(undolock, "_PATIENCE", 0.2)
+        with undolock.exclusive(domain):
             guest.send("poweroff -f")
             wait_until(lambda: busy in caplog.text, 60, "it is said that another task is at work")
     guest.hang_up()
     assert gone not in caplog.text
-    with caplog.at_level(logging.WARNING, "vpcshim"), overlays._exclusive(domain):
+    with caplog.at_level(logging.WARNING, "vpcshim"), undolock.exclusive(domain):
         undoing.UndoWatch(vm._server)._told(Event(Kind.LIFECYCLE, domain.UUIDString(), undoing._SHUT_DOWN, 0.0))
         domain.undefine()
     wait_until(lambda: gone in caplog.text, 30, "it is said that the machine is gone")

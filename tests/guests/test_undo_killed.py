@@ -27,7 +27,7 @@ import vpcshim
 from tests.guests.test_undo import VPC, content, leftovers, make_image, reads, start, undoable, write
 from tests.harness.guests import Disk, GuestFactory, PrivateLibvirtd, remove_domain
 from tests.harness.undo_child import DIED, begin
-from vpcshim.hypervisor import imageerrors, overlays, qemuimg, undojournal
+from vpcshim.hypervisor import imageerrors, overlays, qemuimg, undojournal, undolock
 from vpcshim.hypervisor.errors import DomainBusy
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("quiet_errors")
 @pytest.fixture(autouse=True)
 def shorter_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """This daemon has nothing else to do than to hear the last words of those that are killed."""
-    monkeypatch.setattr(overlays, "_LAST_WORDS", 0.3)
+    monkeypatch.setattr(undolock, "_LAST_WORDS", 0.3)
 
 
 class Children:
@@ -224,7 +224,7 @@ def test_dying_at_each_step(
 def test_killed_at_random(
     bench: Bench, children: Children, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overlays, "_LAST_WORDS", 1.0)  # here one may be killed in the midst of a call
+    monkeypatch.setattr(undolock, "_LAST_WORDS", 1.0)  # here one may be killed in the midst of a call
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -324,7 +324,7 @@ def test_what_ran_on_after_an_interrupted_merge_is_not_lost(bench: Bench) -> Non
 def test_the_last_words_of_one_that_was_killed_are_waited_for(
     bench: Bench, children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overlays, "_LAST_WORDS", 3.0)
+    monkeypatch.setattr(undolock, "_LAST_WORDS", 3.0)
     begin(bench.domain)
     assert children.run("discard", bench.uuid, step=1) == DIED
     took = []
@@ -337,9 +337,9 @@ def test_the_last_words_of_one_that_was_killed_are_waited_for(
 
 
 def test_one_at_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overlays, "_PATIENCE", 0.2)
+    monkeypatch.setattr(undolock, "_PATIENCE", 0.2)
     begin(bench.domain)
-    with overlays._exclusive(bench.domain), pytest.raises(DomainBusy, match="another task"):
+    with undolock.exclusive(bench.domain), pytest.raises(DomainBusy, match="another task"):
         overlays.discard(bench.domain)
     overlays.discard(bench.domain)
     bench.check(bench.all_old)

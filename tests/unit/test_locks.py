@@ -11,7 +11,7 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from vpcshim.hypervisor import imagelock, overlays, runtime
+from vpcshim.hypervisor import imagelock, runtime, undolock
 from vpcshim.hypervisor.errors import DomainBusy
 from vpcshim.hypervisor.imageerrors import ImageBusy
 from vpcshim.model import hostfiles
@@ -74,14 +74,14 @@ def test_preferences_are_free_again(tmp_path: Path) -> None:
 
 def test_undo_disks_are_free_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "folder", lambda: tmp_path)
-    monkeypatch.setattr(overlays, "_PATIENCE", 0.1)
+    monkeypatch.setattr(undolock, "_PATIENCE", 0.1)
     connect = libvirt.open("test:///default")
     domain = connect.lookupByName("test")
     with ExitStack() as children:
-        with overlays._exclusive(domain):
-            with pytest.raises(DomainBusy), overlays._exclusive(domain):
+        with undolock.exclusive(domain):
+            with pytest.raises(DomainBusy), undolock.exclusive(domain):
                 pass
             children.enter_context(forked())
-        with overlays._exclusive(domain):
+        with undolock.exclusive(domain):
             pass
     connect.close()

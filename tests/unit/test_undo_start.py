@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.fakes import UUID, libvirt_error
 from vpcshim.com.member import Product
-from vpcshim.hypervisor import overlays, runtime
+from vpcshim.hypervisor import overlays, runtime, undolock
 from vpcshim.hypervisor.connection import Connection
 from vpcshim.hypervisor.errors import DomainBusy, DomainOff
 from vpcshim.model import undoing
@@ -58,8 +58,8 @@ class Qemu:
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "folder", lambda: tmp_path)
-    monkeypatch.setattr(overlays, "_PATIENCE", 0.0)
-    monkeypatch.setattr(overlays, "_LAST_WORDS", 30.0)  # longer than a test may take
+    monkeypatch.setattr(undolock, "_PATIENCE", 0.0)
+    monkeypatch.setattr(undolock, "_LAST_WORDS", 30.0)  # longer than a test may take
     monkeypatch.setattr(Connection, "is_local", True)
 
 
@@ -105,7 +105,7 @@ def test_a_start_whose_end_nobody_heard_is_waited_for(monkeypatch: pytest.Monkey
     with pytest.raises(libvirt.libvirtError, match="socket"):
         start(domain, create)
     waited: list[float] = []
-    monkeypatch.setattr("vpcshim.hypervisor.overlays.time.sleep", waited.append)
+    monkeypatch.setattr("vpcshim.hypervisor.undolock.time.sleep", waited.append)
     overlays.discard(domain)
     assert waited == [30.0]
 

@@ -210,7 +210,7 @@ class Devices:
         return self._root.findall("devices/disk")
 
     def _disk(self, target: str) -> etree._Element:
-        return next(element for element in self._disks() if _target(element) == target)
+        return next(element for element in self._disks() if undojournal.target_of(element) == target)
 
     def _free_target(self, place: Place, *, but: str = "") -> str:
         taken = {drive.target for drive in self.drives} - {but}
@@ -303,7 +303,7 @@ def active_users(
 
 
 def _drive(element: etree._Element) -> Drive:
-    target = _target(element)
+    target = undojournal.target_of(element)
     if not target:
         raise BadXml("a <disk> has no <target dev>")
     named, alias, driver = element.find("target"), element.find("alias"), element.find("driver")
@@ -320,11 +320,6 @@ def _drive(element: etree._Element) -> Drive:
 
 def _is_readonly(element: etree._Element) -> bool:
     return element.get("device") == "cdrom" or element.find("readonly") is not None
-
-
-def _target(element: etree._Element) -> str:
-    named = element.find("target")
-    return "" if named is None else named.get("dev") or ""
 
 
 def _bus_of(target: str) -> str:

@@ -9,8 +9,9 @@ touches them completes or takes back what it finds, and logs it:
     switching   merged: a saved state, then the definition, is led back to the originals
     removing    the machine's disks are the originals again: the overlays are deleted
 
-One process at a time works on a machine's undo disks. The kernel lets go of the lock when the process has died, and
-so has the qemu-img that it had run, which else goes on by itself and would write to what the next one takes back.
+One process at a time works on a machine's undo disks (`undolock`). The kernel lets go of the lock when the process
+has died, and so has the qemu-img that it had run, which else goes on by itself and would write to what the next one
+takes back.
 
 Sources: the manual page of qemu-img; virDomainDefineXMLFlags, virDomainManagedSaveDefineXML (libvirt-domain).
 """
@@ -18,12 +19,9 @@ Sources: the manual page of qemu-img; virDomainDefineXMLFlags, virDomainManagedS
 from __future__ import annotations
 
 import copy
-import fcntl
 import logging
 import os
-import secrets
 import stat
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,22 +30,16 @@ from pathlib import Path
 import libvirt
 from lxml import etree
 
-from vpcshim.hypervisor import imageerrors, qemuimg, runtime, undojournal
+from vpcshim.hypervisor import qemuimg, undochecks, undojournal, undolock, undoplan
 from vpcshim.hypervisor.changing import one_at_a_time
 from vpcshim.hypervisor.domainxml import parse_element
-from vpcshim.hypervisor.errors import ConnectionLost, DomainBusy, DomainOff, HypervisorError, Unsupported, classify
-from vpcshim.hypervisor.imageerrors import ImageMalformed, ImageMissing
+from vpcshim.hypervisor.errors import ConnectionLost, DomainOff, classify
 from vpcshim.hypervisor.qemuimg import Job
 from vpcshim.hypervisor.redefine import define, redefine
 from vpcshim.hypervisor.states import need_unsaved
 from vpcshim.hypervisor.undojournal import Journal, Phase, UndoDisk
 
 logger = logging.getLogger(__name__)
-
-# Beside a block device there is no place for a file: its overlay goes to the folder that libvirt has for images.
-_FOR_DEVICES = Path("/var/lib/libvirt/images")
-_LAST_WORDS = 2.0  # seconds for the daemon to do what a process asked it for just before it was killed
-_PATIENCE = 10.0  # seconds for which another process's work on the same undo disks is waited for
 
 
 def undo_disks(domain: libvirt.virDomain) -> dict[str, Path]:
@@ -82,13 +74,13 @@ def begun(domain: libvirt.virDomain) -> Iterator[None]:
         ImageError: An overlay cannot be made. Nothing is changed then.
         libvirt.libvirtError: libvirt refused.
     """
-    with _exclusive(domain) as lock:
+    with undolock.exclusive(domain) as lock:
         _begin(domain, lock)
         try:
             yield
         except BaseException as error:
             if not (isinstance(error, libvirt.libvirtError) and classify(error) is ConnectionLost):
-                os.ftruncate(lock, 0)  # the end of it was heard
+                undolock.heard(lock)
             raise
 
 
@@ -101,7 +93,7 @@ def check(domain: libvirt.virDomain) -> None:
     """
     root = parse_element(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     journal = undojournal.read_of(root)
-    _planned(root, domain, () if journal is None else journal.used)
+    undoplan.planned(root, domain, () if journal is None else journal.used)
 
 
 def settle(domain: libvirt.virDomain) -> None:
@@ -109,8 +101,8 @@ def settle(domain: libvirt.virDomain) -> None:
 
     Raises: As `begun`, but for Unsupported.
     """
-    with _exclusive(domain) as lock:
-        _need_off(domain)
+    with undolock.exclusive(domain) as lock:
+        undochecks.need_off(domain)
         journal = _recovered(domain, lock)
         if journal is not None and journal.pending:
             _write(domain, replace(journal, pending=False))
@@ -129,12 +121,12 @@ def merge(domain: libvirt.virDomain, job: Job) -> None:
         ImageError: It failed; the machine still has its overlays, and what was begun has to be completed.
         DomainBusy, DomainOff, libvirt.libvirtError: As `begun`.
     """
-    with _exclusive(domain) as lock:
-        _need_off(domain)
+    with undolock.exclusive(domain) as lock:
+        undochecks.need_off(domain)
         journal = _recovered(domain, lock)
         if journal is None:
             return
-        _need_ours(domain, journal)
+        undochecks.need_ours(domain, journal)
         journal = _without_unused(domain, replace(journal, phase=Phase.MERGING))
         if journal is not None:
             _finish_merge(domain, journal, job, lock)
@@ -145,7 +137,7 @@ def discard(domain: libvirt.virDomain) -> None:
 
     Raises: As `merge`; DomainOff also where the machine was saved meanwhile, whose saved state needs them.
     """
-    with _exclusive(domain) as lock:
+    with undolock.exclusive(domain) as lock:
         need_unsaved(domain)
         journal = _to_discard(domain, lock)
         if journal is not None:
@@ -158,7 +150,7 @@ def taken_along(domain: libvirt.virDomain) -> Iterator[None]:
 
     Raises: As `merge`.
     """
-    with _exclusive(domain) as lock:
+    with undolock.exclusive(domain) as lock:
         journal = _to_discard(domain, lock)
         yield
         for disk in () if journal is None else journal.disks:
@@ -170,8 +162,8 @@ def recover(domain: libvirt.virDomain) -> None:
 
     Raises: As `merge`.
     """
-    with _exclusive(domain) as lock:
-        _need_off(domain)
+    with undolock.exclusive(domain) as lock:
+        undochecks.need_off(domain)
         _recovered(domain, lock)
 
 
@@ -179,14 +171,14 @@ def recover(domain: libvirt.virDomain) -> None:
 
 
 def _begin(domain: libvirt.virDomain, lock: int) -> None:
-    _need_off(domain)
+    undochecks.need_off(domain)
     _recovered(domain, lock)
     planned: list[UndoDisk] = []
 
     def plan(root: etree._Element) -> None:
         journal = undojournal.read_of(root)
         used = () if journal is None else _still_used(root, journal)
-        planned[:] = _planned(root, domain, used)
+        planned[:] = undoplan.planned(root, domain, used)
         pending = journal is not None and journal.pending
         if planned:
             undojournal.write(root, Journal(domain.UUIDString(), Phase.ACTIVE, pending, (*used, *planned)))
@@ -214,7 +206,7 @@ def _begin(domain: libvirt.virDomain, lock: int) -> None:
 
 def _to_discard(domain: libvirt.virDomain, lock: int) -> Journal | None:
     """The journal of overlays that may be deleted; None without any."""
-    _need_off(domain)
+    undochecks.need_off(domain)
     journal = undojournal.read(domain)
     gone = [] if journal is None else [disk for disk in journal.used if not disk.overlay.exists()]
     if journal is not None and journal.phase is Phase.MERGING and gone:
@@ -228,78 +220,8 @@ def _to_discard(domain: libvirt.virDomain, lock: int) -> Journal | None:
     else:
         journal = _recovered(domain, lock)
     if journal is not None:
-        _need_ours(domain, journal)
+        undochecks.need_ours(domain, journal)
     return journal
-
-
-def _planned(root: etree._Element, domain: libvirt.virDomain, having: Sequence[UndoDisk]) -> list[UndoDisk]:
-    """The overlays that the machine's disks lack."""
-    overlays = {str(undo.overlay) for undo in having}
-    found = [
-        _undo_of(disk, domain)
-        for disk in root.iterfind("devices/disk")
-        if undojournal.source_of(disk) not in overlays
-    ]
-    planned = [undo for undo in found if undo is not None]
-    if planned:
-        _need_no_snapshots(domain, "would take the machine off its undo disks")
-    return planned
-
-
-def _need_no_snapshots(domain: libvirt.virDomain, why: str) -> None:
-    if domain.snapshotNum() > 0:
-        text = f"{domain.name()} has snapshots of libvirt's, and to revert to one {why}: delete them first"
-        raise Unsupported(text)
-
-
-def _undo_of(disk: etree._Element, domain: libvirt.virDomain) -> UndoDisk | None:
-    """The overlay for one `<disk>`; None for one whose contents the guest cannot change, or that is no hard disk.
-
-    Raises:
-        Unsupported: It can have none.
-    """
-    device, kind, target = disk.get("device") or "disk", disk.get("type") or "file", _target(disk)
-    if device in ("cdrom", "floppy") or disk.find("readonly") is not None or disk.find("transient") is not None:
-        return None  # a transient disk loses what is written with each power-off, by libvirt's own doing
-
-    def refused(why: str) -> Unsupported:
-        return Unsupported(f"{domain.name()} cannot have undo disks: its drive {target} {why}")
-
-    source = disk.find("source")
-    if device != "disk":
-        raise refused("hands the host's device through to the guest, and no overlay can come between")
-    if disk.find("shareable") is not None:
-        raise refused("is shared with other machines, which would go on with another disk")
-    if source is None:
-        raise refused("has no image")
-    if disk.find("encryption") is not None or source.find("encryption") is not None:
-        raise refused("is encrypted, and what is written to it would lie in the overlay in the clear")
-    if source.find("slices") is not None:
-        raise refused("is a slice of an image, over which no overlay fits")
-    path = source.get("dev") if kind == "block" else source.get("file")
-    if kind == "volume":
-        path = _volume(source, domain.connect())
-    if path is None or kind not in ("file", "block", "volume"):
-        raise refused(f"is of type {kind}: only files and block devices of this machine can have one")
-    original = Path(path)
-    name = f"{original.stem}.undo-{secrets.token_hex(4)}.qcow2"
-    folder = _FOR_DEVICES if original.is_block_device() else original.parent
-    return UndoDisk(target, folder / name, original, _format(disk), undojournal.as_was(disk), planned=True)
-
-
-def _format(disk: etree._Element) -> str:
-    driver = disk.find("driver")
-    return "raw" if driver is None else driver.get("type") or "raw"
-
-
-def _target(disk: etree._Element) -> str:
-    target = disk.find("target")
-    return "" if target is None else target.get("dev") or ""
-
-
-def _volume(source: etree._Element, connect: libvirt.virConnect) -> str:
-    pool = connect.storagePoolLookupByName(source.get("pool") or "")
-    return str(pool.storageVolLookupByName(source.get("volume") or "").path())
 
 
 def _make(disk: UndoDisk, lock: int) -> None:
@@ -355,7 +277,7 @@ def _without_unused(domain: libvirt.virDomain, journal: Journal) -> Journal | No
     root = parse_element(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
     journal = replace(journal, disks=_still_used(root, journal))
     for disk in journal.used:
-        _need_whole(disk)
+        undochecks.need_whole(disk)
     _write(domain, journal if journal.used else None)
     return journal if journal.used else None
 
@@ -368,75 +290,6 @@ def _drop_planned(domain: libvirt.virDomain) -> None:
         if disk.planned:
             _delete(disk)
     _write(domain, replace(journal, disks=journal.used) if journal.used else None)
-
-
-def _need_ours(domain: libvirt.virDomain, journal: Journal) -> None:
-    """Refuse to delete overlays that something else has come to rest on, or that the caller may not delete.
-
-    Raises:
-        Unsupported, ImageDenied: Says what.
-    """
-    _need_no_snapshots(domain, "needs the undo disks")
-    root = parse_element(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    overlays = {disk.overlay for disk in journal.used}
-    for drive in root.iterfind("devices/disk"):
-        source = undojournal.source_of(drive)
-        if source is None or Path(source) in overlays:
-            continue
-        over = overlays.intersection(_below(Path(source), _format(drive)))
-        if over:
-            text = f"{source}, which lies over its undo disk {min(over)}: merge or remove it first"
-            raise Unsupported(f"drive {_target(drive)} of {domain.name()} uses {text}")
-    for disk in journal.used:
-        if disk.overlay.exists() and not os.access(disk.overlay.parent, os.W_OK):
-            raise imageerrors.ImageDenied(
-                f"{disk.overlay.parent} cannot be written, so {disk.overlay} cannot be deleted"
-            )
-
-
-def _below(path: Path, format: str | None) -> list[Path]:
-    """The images below one of that format, as far as they are there and say of what format they are.
-
-    A raw image has none below it, whatever its guest wrote into it.
-    """
-    found: list[Path] = []
-    while format not in (None, "raw") and path not in found and path.is_file():
-        found.append(path)
-        try:
-            info = qemuimg.info(path, format=format)
-        except ImageMalformed as error:
-            logger.warning("nothing is taken to lie below what no machine can use: %s", error)
-            return found[1:]
-        if info.backing_path is None:
-            return found[1:]
-        path, format = info.backing_path, info.backing_format
-    return [*found[1:], path] if found else []
-
-
-def _need_whole(disk: UndoDisk) -> None:
-    """Refuse to begin a merge that cannot end.
-
-    Raises:
-        ImageMissing, ImageReadOnly: Says what lacks.
-    """
-    for path, what, way_out in (
-        (disk.overlay, "the undo disk", "DiscardUndoDisks goes back to the original"),
-        (disk.original, "the original", f"put it back, its undo disk {disk.overlay} is worth nothing without it"),
-    ):
-        if not path.exists():
-            raise ImageMissing(f"{what} {path} of drive {disk.target} is gone: {way_out}")
-    # qemu-img merges into what the overlay's header names, whatever the journal says.
-    beneath = qemuimg.info(disk.overlay, format="qcow2").backing_path
-    if beneath is None or not beneath.exists() or not beneath.samefile(disk.original):
-        text = f"lies over {beneath or 'nothing'} now, not over {disk.original}: somebody merged or rebased it"
-        raise imageerrors.ImageError(f"the undo disk {disk.overlay} of drive {disk.target} {text}")
-    # To root access(2) shows nothing but a read-only file system: the file's own mode is asked, too.
-    mode = disk.original.stat().st_mode
-    if stat.S_ISREG(mode) and not mode & 0o222:
-        raise imageerrors.ImageReadOnly(f"{disk.original} is read-only, so nothing can be merged into it")
-    for path in (disk.overlay, disk.original):
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise imageerrors.ImageDenied(f"{path} cannot be written by this user, so nothing can be merged")
 
 
 def _finish_merge(domain: libvirt.virDomain, journal: Journal, job: Job, lock: int) -> None:
@@ -563,51 +416,3 @@ def _recovered(domain: libvirt.virDomain, lock: int) -> Journal | None:
 
 def _say(name: str, found: str, done: str, journal: Journal) -> None:
     logger.warning("%s: %s; %s (%s)", name, found, done, ", ".join(str(disk.overlay) for disk in journal.disks))
-
-
-def _need_off(domain: libvirt.virDomain) -> None:
-    if domain.isActive():
-        raise DomainOff(f"{domain.name()} was started meanwhile: its undo disks are in use")
-
-
-@contextmanager
-def _exclusive(domain: libvirt.virDomain) -> Iterator[int]:
-    """Hold a machine's undo disks for this process and thread alone; the lock, as an open file.
-
-    There is something in the file while it is held. Where that is found in a file that nobody holds, its holder was
-    killed, and its last words to libvirt may not have been heard yet: what they change is waited for.
-
-    Raises:
-        DomainBusy: Another one holds them for too long.
-    """
-    try:
-        path = runtime.folder() / f"undo-{domain.UUIDString()}.lock"
-        held = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise qemuimg.os_failure(error, "the undo disks cannot be locked") from error
-    try:
-        deadline = time.monotonic() + _PATIENCE
-        while not _locked(held):
-            if time.monotonic() > deadline:
-                raise DomainBusy(f"another task is at work on the undo disks of {domain.name()}; try again later")
-            time.sleep(0.05)
-        if os.pread(held, 1, 0):
-            time.sleep(_LAST_WORDS)
-        os.pwrite(held, b"held", 0)
-        try:
-            yield held
-        except HypervisorError:
-            os.ftruncate(held, 0)
-            raise  # what libvirt itself failed at may have been a call that nobody heard the end of
-        os.ftruncate(held, 0)
-    finally:
-        fcntl.flock(held, fcntl.LOCK_UN)  # a process forked meanwhile may have it open as well
-        os.close(held)
-
-
-def _locked(held: int) -> bool:
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -182,6 +182,18 @@ def source_of(disk: etree._Element) -> str | None:
     return None if source is None or disk.get("type") != "file" else source.get("file")
 
 
+def target_of(disk: etree._Element) -> str:
+    """The name of a `<disk>` within the machine, as vda; "" where it has none."""
+    target = disk.find("target")
+    return "" if target is None else target.get("dev") or ""
+
+
+def format_of(disk: etree._Element) -> str:
+    """The format of a `<disk>`'s image; raw where nothing says it, as libvirt takes it."""
+    driver = disk.find("driver")
+    return "raw" if driver is None else driver.get("type") or "raw"
+
+
 def as_was(disk: etree._Element) -> str:
     """What of a `<disk>` is to be put back one day, as text."""
     was = etree.Element("disk", type=disk.get("type") or "file")
