@@ -434,6 +434,86 @@ def test_the_numbers_of_errors(run: Runner) -> None:
     assert (ran.lines, ran.err) == (["11 Division by zero", "11", "0 ", "13", "438", f"-2147467259 {why}"], "")
 
 
+_FAILING = 'Function Bad(n)\n  Bad = 1 / n\nEnd Function\nSet g = GetRef("Bad")\nSub Tell(what)\n'
+_FAILING += "  WScript.Echo what, Err.Number, Err.Source, x\n  Err.Clear\n  x = 7\nEnd Sub\nx = 7\n"
+
+
+def test_an_error_in_what_the_engine_runs_for_a_script_is_the_scripts_to_handle(run: Runner) -> None:
+    ran = run(
+        _FAILING + "On Error Resume Next\n"
+        'x = g(0)\nTell "GetRef"\nx = Eval("1 / 0")\nTell "Eval"\nExecuteGlobal "x = 1 / 0"\nTell "Execute"\n'
+        'ExecuteGlobal "Err.Raise 1234, ""me"", ""told"""\nWScript.Echo Err.Description\nTell "Raise"\n'
+        'x = Eval("1 +")\nTell "syntax"\nx = CreateObject("VirtualServer.Application").ProductID\nTell "ours"\n'
+        'ExecuteGlobal "x = CreateObject(""VirtualServer.Application"").ProductID"\nTell "ours"\n'
+    )
+    runtime = "Microsoft VBScript runtime error"
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.lines == [
+        *(f"{what} 11 {runtime} 7" for what in ("GetRef", "Eval", "Execute")),
+        *("told", "Raise 1234 me 7", "syntax 1002 vpcshim 7"),
+        *["ours -2147467263 VirtualServer.Application 7"] * 2,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("x = g(0)", "(2, 3)"),
+        ("g 0", "(2, 3)"),
+        ("y = 1 / 0", "(11, 1)"),
+        ('ExecuteGlobal "y = 1" & vbLf & "y = 1 / 0"', "(11, 1)"),
+        ("On Error Resume Next\nx = g(0)\nOn Error GoTo 0\nWScript.StdOut.Write Empty\ny = 1 / 0", "(15, 1)"),
+    ],
+)
+def test_where_an_error_is_that_nobody_handles(run: Runner, text: str, place: str) -> None:
+    ran = run(f'{_FAILING}{text}\nWScript.Echo "goes on"\n')
+    assert (ran.code, ran.out) == (FAILED, "")
+    assert f"{place}: Division by zero" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("statement", "number"),
+    [
+        ("x = c(99)", 9),
+        ("Set x = c(99)", 9),
+        ("If True Then Set x = c(99) Else x = 1", 9),
+        ("WScript.Echo c(99)", 9),
+        ("WScript.Echo c(99).Name", 9),
+        ("x = c(1, 2)", 450),
+        ("c 99", 9),
+        ("c(99)", 9),
+        ("Call c(99)", 9),
+        ("If True Then c 99", 9),
+        ("g 0", 11),
+        ("x = 1 + g(0)", 11),
+        ("Call Within(g)", 11),
+        ("x = c.Item(99)", 9),
+        ("Set x = c.Item(99)", 9),
+    ],
+)
+def test_the_error_of_a_call_through_a_variable_is_not_forgotten(run: Runner, statement: str, number: int) -> None:
+    text = (
+        f'{_FAILING}Set c = CreateObject("VirtualServer.Application").VirtualMachines\n'
+        "Sub Within(h)\n  h 0\nEnd Sub\n"
+    )
+    ran = run(f"{text}On Error Resume Next\n{statement}\nWScript.Echo Err.Number, x\n")
+    assert (ran.lines, ran.err) == ([f"{number} 7"], "")
+    ran = run(f'{text}{statement}\nWScript.Echo "goes on"\n')
+    assert (ran.code, ran.out) == (FAILED, "")
+
+
+def test_a_variable_is_called_in_every_way(run: Runner) -> None:
+    ran = run(
+        'Sub Hello\n  WScript.Echo "hello"\nEnd Sub\nSub Say(a, b)\n  WScript.Echo a, b\nEnd Sub\n'
+        'Set f = GetRef("Hello")\nf\nf()\nCall f\nCall f()\nIf True Then f Else WScript.Quit 1\n'
+        'Set g = GetRef("Say")\ng 1, 2\ng (1), 2\ng -1, "a" & "b"\ng _\n  1, _\n  2\nCall g(3, 4)\n'
+        'Set vs = CreateObject("VirtualServer.Application")\nSet c = vs.VirtualMachines\nSet m = c(1)\n'
+        "WScript.Echo m.Name = c(1).Name, m Is c(1)\n"
+    )
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.lines == [*["hello"] * 5, "1 2", "1 2", "-1 ab", "1 2", "3 4", "-1 0"]
+
+
 def test_a_script_calls_itself_as_deeply_as_on_windows(run: Runner) -> None:
     ran = run("Sub D(n)\nIf n > 0 Then D n - 1\nEnd Sub\nD 10000\nWScript.Echo 1\n")
     assert (ran.code, ran.lines) == (0, ["1"])

@@ -38,6 +38,9 @@ def vbscript(text: str, *, strict: bool = False) -> Prepared:
         'x = "[a] For i = 1 To x"',
         "Sub S(ByVal join, round)\nx = join & round\nEnd Sub",
         "Dim x, round\nround = 1",
+        "Dim a\na = 1\nx = a(1)\na(1) = 2\na(1).b 2\na.b 1\nSet x = f(1)\nSet x = a(1).b\nSet a(1) = b",
+        "Sub a(b)\nEnd Sub\na 1\nCall a(1)\na\nSet x = a(1)",
+        "Do While a\nLoop\nFor Each a In b\nNext\nSelect Case a\nCase a\nEnd Select\nWith a\nEnd With",
         "",
     ],
 )
@@ -53,6 +56,27 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
         ("Dim a(), b, c() ' x()", "Dim a  , b, c  : a = Array(): c = Array() ' x()"),
         ("Dim a\nReDim Preserve a(1)", "Dim a: a = Array()\nReDim Preserve a(1)"),
         ("Dim a(): ReDim a(1)", "Dim a  : a = Array(): ReDim a(1)"),
+        ("Dim a: a 1, 2 ' b", f"Dim a: {HOLDER}.vpcshim_At  a, 1, 2 ' b".replace("  ", " ")),
+        (
+            "Set a = b\na(1): a()\na",
+            f"Set a = b\n{HOLDER}.vpcshim_At a, 1: {HOLDER}.vpcshim_At a\n{HOLDER}.vpcshim_At a",
+        ),
+        (
+            "Set a = b\nCall a(1, 2)\nCall a",
+            f"Set a = b\nCall {HOLDER}.vpcshim_At(a, 1, 2)\nCall {HOLDER}.vpcshim_At(a)",
+        ),
+        (
+            "a = b\nIf x Then a (1), 2 Else a -1",
+            f"a = b\nIf x Then {HOLDER}.vpcshim_At a, (1), 2 Else {HOLDER}.vpcshim_At a, -1",
+        ),
+        (
+            "Sub S(a)\nSet x(1) = _\n a(2)\nEnd Sub",
+            "Sub S(a)\nSet x(1) = _\n vpcshim_engine.Checked(a(2))\nEnd Sub",
+        ),
+        (
+            "For Each a In b\nIf a(1) Then Set c = a(1) Else c = 1",
+            "For Each a In b\nIf a(1) Then Set c = vpcshim_engine.Checked(a(1)) Else c = 1",
+        ),
         (
             "Sub S(p)\nReDim b(1), p(2)\nEnd Sub",
             "Sub S(p): Dim b: b = Array()\nReDim b(1), p(2)\nEnd Sub",

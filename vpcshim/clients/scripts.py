@@ -149,10 +149,9 @@ def described(error: ScriptError) -> str:
     if error.description:
         shown = number & 0xFFFF if number >> 16 == _VB_ERRORS else f"0x{number:08X}"
         return f"{error.description} ({error.source or 'the script'}, error {shown})"
-    reading = "compilation" in error.source
-    if number in _TEXTS and not reading:
+    if number in _TEXTS and not error.is_of_syntax:
         return f"{_TEXTS[number]} (0x{number:08X})"
-    guess = "syntax that the engine does not know" if reading else _GUESS
+    guess = "syntax that the engine does not know" if error.is_of_syntax else _GUESS
     return f"{describe_code(error.scode)}, for which Wine's script engine gives no reason: {guess}"
 
 

@@ -160,7 +160,7 @@ def calls(bare: str, edits: list[Edit], arrays: set[str]) -> str:
     Raises:
         Refused: Something is assigned to an index behind that of an array.
     """
-    begins = set(_beginnings(bare))
+    begins = _beginnings(bare)
     opened = False
     for found in _CHAIN.finditer(bare):
         if found[0].lower() in _KEYWORDS:
@@ -188,12 +188,16 @@ def calls(bare: str, edits: list[Edit], arrays: set[str]) -> str:
     return _VALUE if opened else ""
 
 
-def _beginnings(bare: str) -> Iterator[int]:
-    """Where statements begin, those behind Then and Else too."""
+def begun(bare: str) -> Iterator[tuple[int, int]]:
+    """Where statements begin, those behind Then and Else too, and where the line or a colon ends them."""
     for statement in STATEMENT.finditer(bare):
         begin, end = statement.span()
         for at in (begin, *(branch.end() for branch in _BRANCH.finditer(bare, begin, end))):
-            yield at + len(bare[at:end]) - len(bare[at:end].lstrip())
+            yield at + len(bare[at:end]) - len(bare[at:end].lstrip()), end
+
+
+def _beginnings(bare: str) -> set[int]:
+    return {at for at, _ in begun(bare)}
 
 
 def _groups(bare: str, at: int) -> list[tuple[int, int]]:
@@ -214,7 +218,7 @@ def _groups(bare: str, at: int) -> list[tuple[int, int]]:
 
 def error_numbers(bare: str, edits: list[Edit]) -> None:
     """`Err.Number` and `Err.Description` as VBScript documents them."""
-    begins = set(_beginnings(bare))
+    begins = _beginnings(bare)
     for found in _ERR.finditer(bare):
         if found.start() in begins and _PUT.match(bare, found.end()):
             continue

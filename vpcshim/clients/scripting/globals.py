@@ -13,7 +13,7 @@ from vpcshim.clients.scripting.conversions import as_text
 from vpcshim.clients.scripting.frames import Remote
 from vpcshim.clients.scripting.language import HOLDER, VBSCRIPT, Prepared, Refused, prepare
 from vpcshim.clients.scripting.objects import Function, Functions, HostObject
-from vpcshim.clients.scripting.session import Quit, Session
+from vpcshim.clients.scripting.session import Quit, Session, Unhandled
 from vpcshim.clients.scripting.streams import Streams
 from vpcshim.clients.scripting.wscript import Host, WScript
 from vpcshim.com.dispatch import DISPID_VALUE
@@ -181,18 +181,25 @@ class Script(Host):
         return Function(lambda *args: self._session.call_script(str(name), args))
 
     def _evaluate(self, text: Any) -> Any:
-        return self._session.parse(self._prepared(f"({as_text(text)})").text, expression=True)
+        return self._parse(self._prepared(f"({as_text(text)})").text, expression=True)
 
     def _execute(self, text: Any) -> None:
-        self._session.parse(self._prepared(as_text(text)).text, expression=False)
+        self._parse(self._prepared(as_text(text)).text, expression=False)
+
+    def _parse(self, text: str, *, expression: bool) -> Any:
+        try:
+            return self._session.parse(text, expression=expression)
+        except Unhandled as unhandled:
+            if unhandled.error.is_of_syntax:
+                raise _wrong_syntax("the text to execute: syntax that the engine does not know") from unhandled
+            raise
 
     def _prepared(self, text: str) -> Prepared:
         """What a script has the engine run, prepared as the script is; raises ComError where that is refused."""
         try:
             prepared = prepare(VBSCRIPT, text, FUNCTIONS, known=self._own)
         except Refused as error:
-            info = (0, "vpcshim", f"the text to execute {error}", None, 0, _SYNTAX_ERROR)
-            raise ComError(HRESULT.DISP_E_EXCEPTION, None, info) from error
+            raise _wrong_syntax(f"the text to execute {error}") from error
         self._own |= prepared.own
         if prepared.prelude:
             self._session.parse(prepared.prelude, expression=False)
@@ -220,6 +227,10 @@ FUNCTIONS = (
     *("DateAdd", "DateDiff", "DatePart", "DateValue", "TimeValue"),
     *("Escape", "Unescape", "GetLocale", "SetLocale", "MsgBox", "InputBox"),
 )
+
+
+def _wrong_syntax(text: str) -> ComError:
+    return ComError(HRESULT.DISP_E_EXCEPTION, None, (0, "vpcshim", text, None, 0, _SYNTAX_ERROR))
 
 
 def _name(value: Any) -> str | None:

@@ -2,11 +2,12 @@
 
 Lines stay what they are, and `Prepared.place` maps columns back, so that an error is reported where it stands in
 the file. Functions of the host are called as members of one object: an engine's builtins come before global names,
-and Wine's VBScript forgets the error of a call through a variable. What else is known to go wrong in Wine 8.0's
-VBScript: `Dim a()` and then `ReDim` crashes, `ReDim` does not declare, `ReDim Preserve` wants an array,
-TypeName(Nothing) crashes, `Erase` and `Execute` are not there; `expressions.py` has the rest. The scopes of a
-script are its procedures and classes, as VBScript has them. A class takes one member a statement, and none that is
-an array with bounds: lists of members are taken apart, and arrays are made in Class_Initialize.
+and Wine's VBScript forgets the error of a call through a variable (`variablecalls.py` is about the script's own).
+What else is known to go wrong in Wine 8.0's VBScript: `Dim a()` and then `ReDim` crashes, `ReDim` does not declare,
+`ReDim Preserve` wants an array, TypeName(Nothing) crashes, `Erase` and `Execute` are not there; `expressions.py`
+has the rest. The scopes of a script are its procedures and classes, as VBScript has them. A class takes one member
+a statement, and none that is an array with bounds: lists of members are taken apart, and arrays are made in
+Class_Initialize.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from vpcshim.clients.scripting.expressions import (
     loops,
     octals,
 )
+from vpcshim.clients.scripting.variablecalls import assigned, variable_calls
 
 __all__ = ["HOLDER", "JSCRIPT", "VBSCRIPT", "Prepared", "Refused", "prepare"]
 
@@ -209,6 +211,7 @@ def _vbscript(text: str, functions: Iterable[str], known: frozenset[str], *, str
     if opened and "vpcshim_value" not in known:
         prelude += opened
         begun.add("vpcshim_value")
+    variable_calls(bare, edits, (own | assigned(bare)) - known - _procedures(bare))
     octals(bare, edits)
     if "err" not in own:
         error_numbers(bare, edits)
@@ -240,20 +243,23 @@ def _parameters(procedure: re.Match[str]) -> list[str]:
     return re.findall(r"(?:\bby(?:ref|val)\s+)?\b([a-z]\w*)", procedure["params"] or "", re.IGNORECASE)
 
 
+def _procedures(bare: str) -> set[str]:
+    """The names of the procedures, properties and classes, in lower case."""
+    scopes = (_SCOPE.match(statement[0]) for statement in STATEMENT.finditer(bare))
+    return {scope["name"].lower() for scope in scopes if scope is not None}
+
+
 def _own_arrays(bare: str) -> set[str]:
     """The variables that are declared as arrays or are given one, in lower case; no functions."""
     found = {match[1].lower() for match in _FILLED.finditer(bare)}
-    procedures = set()
     for statement in STATEMENT.finditer(bare):
-        if scope := _SCOPE.match(statement[0]):
-            procedures.add(scope["name"].lower())
         head = _DIM.match(statement[0]) or _REDIM.match(statement[0].lstrip())
         if head is None:
             continue
         skipped = len(statement[0]) - len(statement[0].lstrip()) if head.re is _REDIM else 0
         at = statement.start() + skipped + head.end()
         found.update(name for name, bounds, _ in _items(bare, at, statement.end()) if bounds is not None)
-    return found - procedures
+    return found - _procedures(bare)
 
 
 def _arrays(bare: str, edits: list[Edit], own: set[str]) -> list[str]:

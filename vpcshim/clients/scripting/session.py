@@ -73,6 +73,27 @@ class ScriptError:
     text: str
     failure: Failure | None = None
 
+    @property
+    def is_of_syntax(self) -> bool:
+        """Whether the engine could not read the text."""
+        return "compilation" in self.source
+
+    def passes_on(self, other: ScriptError) -> bool:
+        """Whether this may be the other one, which nobody on its way has handled."""
+        return (self.scode, self.description) == (other.scode, other.description)
+
+
+class Unhandled(ComError):
+    """An error in what the engine ran at our request; the engine has told it, as if it had ended the script.
+
+    Whoever asked may handle it, so it is the script's own error again, with the number and texts that it had.
+    """
+
+    def __init__(self, error: ScriptError) -> None:
+        info = (0, error.source or _RUNTIME, error.description, None, 0, error.scode)
+        super().__init__(HRESULT.DISP_E_EXCEPTION, None, info)
+        self.error = error
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -101,6 +122,7 @@ class Session:
         self._handles = Handles()
         self._dropped: list[int] = []
         self._error: ScriptError | None = None
+        self._inner: ScriptError | None = None
         self._failure: Failure | None = None
         self._fatal: Fatal | None = None
         self._nesting = 0
@@ -183,7 +205,8 @@ class Session:
                 self._handles.release(handle)
         elif kind is Kind.ERROR:
             place = request.u32(), request.u32(), request.i32()
-            self._error = ScriptError(*place, request.text(), request.text(), request.text(), self._failure)
+            error = ScriptError(*place, request.text(), request.text(), request.text(), self._failure)
+            self._error = self._inner if self._inner is not None and error.passes_on(self._inner) else error
         else:
             raise BadFrame(f"a host does not send {kind.name}")
 
@@ -193,7 +216,7 @@ class Session:
     def _names(self, request: Reader) -> None:
         obj, name = self._object(request), request.text()
         self._not_after_fatal()
-        self._failure = None
+        self._failure = self._inner = None
         dispid: int | None = None
         try:
             if isinstance(obj, ComObject):
@@ -214,7 +237,7 @@ class Session:
         obj = self._object(request)
         dispid, flags, args = request.i32(), request.u16(), request.values()
         self._not_after_fatal()
-        self._failure = None
+        self._failure = self._inner = None
         if isinstance(obj, ComObject):
             code, value = self._call(obj, dispid, flags, args)
         elif isinstance(obj, HostObject):
@@ -307,16 +330,26 @@ class Session:
         finally:
             self._nesting -= 1
         if isinstance(value, Failed):
+            if value.hresult == _REPORTED and self._error is not None:
+                error, self._error = self._error, None
+                raise Unhandled(error)
             info = (0, value.source, value.description, None, 0, value.scode)
             raise ComError(value.hresult, value.description or None, info if value.scode else None)
         return value
 
     def call_script(self, name: str, args: tuple[Any, ...]) -> Any:
-        """Call a procedure of the script.
+        """Call a procedure of the script, for the script itself.
 
         Raises:
             ComError: It failed; DISP_E_UNKNOWNNAME when there is none of that name.
         """
+        try:
+            return self._call_script(name, args)
+        except Unhandled as unhandled:
+            self._inner = unhandled.error  # where it happened says more than who called
+            raise
+
+    def _call_script(self, name: str, args: tuple[Any, ...]) -> Any:
         request = self._writer(Kind.CALL)
         request.text(name)
         request.values(args)
@@ -376,16 +409,20 @@ class Session:
     def event(self, name: str, args: tuple[Any, ...]) -> None:
         """Call the script's procedure for an event, where it has one; raises Broken when that fails."""
         try:
-            self.call_script(name, args)
+            self._call_script(name, args)
+        except Unhandled as unhandled:
+            self._error = unhandled.error
+            raise Broken from unhandled
         except ComError as error:
             if error.hresult == HRESULT.DISP_E_UNKNOWNNAME:
                 return
-            if self._error is None:
-                self._error = ScriptError(0, 0, error.scode, name, error.description, "", self._failure)
+            self._error = ScriptError(0, 0, error.scode, name, error.description, "", self._failure)
             raise Broken from error
 
 
+_RUNTIME = "Microsoft VBScript runtime error"
 _TICK = 0.1
+_REPORTED = 0x8002_0101 - (1 << 32)  # SCRIPT_E_REPORTED: what went wrong was told to the site
 _MOST_DROPPED = 256
 _JSCRIPT_ERRORS: dict[int, tuple[int, str]] = {
     HRESULT.DISP_E_OVERFLOW: (0x800A_0006, "Overflow"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from vpcshim.clients.wine.installation import INSTALL, NoWine, cache, locked
 
 HOME = Path(__file__).parent / "host"
-SOURCES = ("host.c", "mended.c", "proxy.c", "wire.c")
+SOURCES = ("host.c", "failure.c", "mended.c", "proxy.c", "wire.c")
 COMPILER = "x86_64-w64-mingw32-gcc"
 FLAGS = ("-std=c11", "-O2", "-s", "-Wall", "-Wextra", "-mwindows")
 # The engines use the C stack for the calls of a script.
@@ -25,7 +25,7 @@ NAME = "vpcshim-host.exe"
 
 # The in-process COM servers of genuine Windows, one for the programs of each bitness, and their compilers.
 SERVERS = {"vpcshim64.dll": COMPILER, "vpcshim32.dll": "i686-w64-mingw32-gcc"}
-SERVER_SOURCES = ("inproc.c", "proxy.c", "wire.c")
+SERVER_SOURCES = ("inproc.c", "failure.c", "proxy.c", "wire.c")
 SERVER_FLAGS = ("-shared", "-static-libgcc", "-Wl,--kill-at")
 SERVER_LIBRARIES = (*LIBRARIES, "-ladvapi32")
 _INSTALL_BOTH = "apt install gcc-mingw-w64-x86-64 gcc-mingw-w64-i686"

@@ -296,6 +296,7 @@ static HRESULT start(BYTE engine)
     WORD i;
 
     if (FAILED(hr)) return hr;
+    engine_forgets = !jscript;
     know_letters();
     if (FAILED(hr = IActiveScript_QueryInterface(script, &IID_ScriptParse, (void **)&parser))) return hr;
     if (FAILED(hr = parser->lpVtbl->InitNew(parser))) return hr;
@@ -353,6 +354,11 @@ int main(void)
         if (r.failed || V_VT(&globals[i].value) != VT_DISPATCH) return 70;
     }
     SysFreeString(name);
+    globals[global_count].name = SysAllocString(L"vpcshim_engine");
+    globals[global_count].flags = SCRIPTITEM_ISVISIBLE;
+    V_VT(&globals[global_count].value) = VT_DISPATCH;
+    V_DISPATCH(&globals[global_count].value) = &checker;
+    global_count++;
 
     memset(&info, 0, sizeof(info));
     hr = start(engine);

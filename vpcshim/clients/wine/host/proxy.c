@@ -203,6 +203,7 @@ static HRESULT WINAPI proxy_names(IDispatch *iface, REFIID iid, LPOLESTR *names,
         hr = (HRESULT)get_u32(&r);
         ids[0] = (DISPID)get_u32(&r);
         if (r.failed) hr = RPC_E_INVALID_DATA;
+        if (engine_forgets && SUCCEEDED(hr) && ids[0] == DISPID_VALUE) ids[0] = NAMED_VALUE;
     }
     free(request.data);
     free(answer.data);
@@ -246,23 +247,17 @@ static HRESULT put_as_text(buffer *b, const VARIANT *value)
     return hr;
 }
 
-static HRESULT WINAPI proxy_invoke(IDispatch *iface, DISPID id, REFIID iid, LCID lcid, WORD flags, DISPPARAMS *params,
-                                   VARIANT *value, EXCEPINFO *info, UINT *argerr)
+static HRESULT ask(proxy *p, DISPID id, WORD flags, DISPPARAMS *params, VARIANT *value, EXCEPINFO *info, UINT *argerr)
 {
-    proxy *p = (proxy *)iface;
     buffer request = {0}, answer = {0};
     reader r = {0};
     HRESULT hr;
     UINT i;
 
-    (void)iid, (void)lcid;
-    if (value) VariantInit(value);
-    if (info) memset(info, 0, sizeof(*info));
-    if (argerr) *argerr = 0;
-    if (!params) return E_POINTER;
     if (params->cArgs > MAXWORD) return DISP_E_BADPARAMCOUNT;
     if (params->cNamedArgs > 1 || (params->cNamedArgs == 1 && params->rgdispidNamedArgs[0] != DISPID_PROPERTYPUT))
         return DISP_E_NONAMEDARGS;
+    if (FAILED(hr = failure_among(params, info))) return hr;
     request_begin(&request, K_INVOKE);
     put_u64(&request, p->handle);
     put_u32(&request, (DWORD)id);
@@ -295,6 +290,32 @@ static HRESULT WINAPI proxy_invoke(IDispatch *iface, DISPID id, REFIID iid, LCID
     }
     free(request.data);
     free(answer.data);
+    return hr;
+}
+
+static HRESULT WINAPI proxy_invoke(IDispatch *iface, DISPID id, REFIID iid, LCID lcid, WORD flags, DISPPARAMS *params,
+                                   VARIANT *value, EXCEPINFO *info, UINT *argerr)
+{
+    EXCEPINFO own;
+    HRESULT hr;
+
+    (void)iid, (void)lcid;
+    if (!info) info = &own;
+    if (value) VariantInit(value);
+    memset(info, 0, sizeof(*info));
+    if (argerr) *argerr = 0;
+    if (!params) return E_POINTER;
+    hr = ask((proxy *)iface, id == NAMED_VALUE ? DISPID_VALUE : id, flags, params, value, info, argerr);
+    if (FAILED(hr) && engine_forgets && id == DISPID_VALUE && params->cArgs && !params->cNamedArgs && value) {
+        V_DISPATCH(value) = failure_new(hr, info);
+        V_VT(value) = VT_DISPATCH;
+        if (V_DISPATCH(value)) hr = S_OK;
+        else V_VT(value) = VT_EMPTY;
+    }
+    if (info == &own) {
+        SysFreeString(own.bstrSource);
+        SysFreeString(own.bstrDescription);
+    }
     return hr;
 }
 

@@ -45,6 +45,9 @@ enum {
 /* These DISPIDs take their arguments as text, converted by OLE Automation on this side. */
 #define TAKES_TEXT(id) (((DWORD)(id) & 0xffff0000) == 0x54580000)
 
+/* What a member by the name of DISPID_VALUE is called by where the engine forgets errors: `x.Item(1)` is none of these. */
+#define NAMED_VALUE ((DISPID)0x54560000)
+
 /* What a VT_DISPATCH or VT_UNKNOWN is followed by. */
 enum { OBJ_NULL = 0, OBJ_REMOTE = 1, OBJ_LOCAL = 2, OBJ_ENUM = 3 };
 
@@ -106,6 +109,12 @@ void put_result(buffer *b, HRESULT hr, const VARIANT *value, const EXCEPINFO *in
 HRESULT get_result(reader *r, VARIANT *value, EXCEPINFO *info);
 /* Call a local object for the other side. */
 HRESULT local_invoke(IDispatch *object, DISPID id, WORD flags, reader *arguments, VARIANT *value, EXCEPINFO *info);
+/* Errors that the engine forgets (failure.c): whether it does; an error as a value (the texts of *info become its own);
+ * the error of the first argument that is one, else S_OK; what a script has values checked by. */
+extern BOOL engine_forgets;
+extern IDispatch checker;
+IDispatch *failure_new(HRESULT hr, EXCEPINFO *info);
+HRESULT failure_among(const DISPPARAMS *params, EXCEPINFO *info);
 /* An object of Wine's just made: where that class gets a call wrong, *object becomes one that does not. */
 HRESULT mend(REFCLSID clsid, IDispatch **object);
 
