@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,6 +30,7 @@ Mac = Callable[[], str]
 URI = PrivateLibvirtd.uri
 _EVENT = struct.Struct("llHHi")  # struct input_event of a 64-bit guest
 _EV_KEY = 1
+_IP_FREEBIND = 15  # of Linux' <linux/in.h>: an address that no interface has yet
 
 
 @pytest.fixture
@@ -178,6 +181,24 @@ def test_what_else_is_said_of_a_network_stays(wired: Guest, server: VirtualServe
     finally:
         vm.TurnOff().WaitForCompletion(-1)
         server.DeleteVirtualNetwork(network)
+
+
+def test_a_network_starts_once_its_address_is_free(connection: Any, server: VirtualServer) -> None:
+    lab = server.CreateVirtualNetwork("held", "")
+    with socket.socket() as holder:
+        holder.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        holder.bind(("10.80.0.2", 53))
+        holder.listen()
+        let_go = threading.Timer(1.0, holder.close)
+        let_go.start()
+        try:
+            dhcp = lab.DHCPVirtualNetworkServer
+            dhcp.ConfigureDHCPServer("10.80.0.0", "255.255.255.0", "10.80.0.16", "10.80.0.19", "10.80.0.2")
+            assert connection.networkLookupByName("held").isActive()
+            assert not let_go.is_alive()
+        finally:
+            let_go.join()
+            server.DeleteVirtualNetwork(lab)
 
 
 def test_a_network_without_a_definition_is_not_stopped(

@@ -10,6 +10,7 @@ Source: libvirt.org/formatnetwork.html; for the lease and server options dnsmasq
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
@@ -34,6 +35,7 @@ _PREFIX = "dhcp-option="
 _PLAIN = re.compile(r"[0-9.,]*")
 _BY_HAND = "virsh net-define does that, if you trust it"
 _UNITS = {"seconds": 1, "minutes": 60, "hours": 3600}
+_LEAVING = 5.0  # seconds for the programs of a network that was stopped to end
 DEFAULT_LEASE = 3600  # seconds; dnsmasq's own
 
 
@@ -204,16 +206,37 @@ def change(network: libvirt.virNetwork, how: Callable[[etree._Element], None], *
             if read(made).options != wanted.options:
                 raise Unsupported(f"this driver of libvirt hands no DHCP options through: {wanted.name} has none")
             if restart:
-                made.create()
+                start(made)
         except (libvirt.libvirtError, HypervisorError):
-            _put_back(connect, before, start=restart)
+            _put_back(connect, before, active=restart)
             raise
 
 
-def _put_back(connect: libvirt.virConnect, text: str, *, start: bool) -> None:
+def _put_back(connect: libvirt.virConnect, text: str, *, active: bool) -> None:
     network = connect.networkDefineXML(text)
-    if start and not network.isActive():
-        network.create()
+    if active and not network.isActive():
+        start(network)
+
+
+def start(network: libvirt.virNetwork) -> None:
+    """Start a network that is off.
+
+    Where one with its addresses was stopped just before, a process that its dnsmasq had begun may hold them a moment
+    longer. What libvirt then fails with cannot be told from what else goes wrong in a network's programs.
+
+    Raises:
+        libvirt.libvirtError: libvirt refused, or those programs went on failing.
+    """
+    deadline = time.monotonic() + _LEAVING
+    while True:
+        try:
+            network.create()
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_INTERNAL_ERROR or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def isolated(name: str, file: str) -> str:

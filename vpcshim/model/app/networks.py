@@ -203,13 +203,14 @@ class Networks(ModelObject):
         return self._paths.to_host(f"{folder}\\{name}{_EXTENSION}")  # found in any case, as Windows would
 
     def _define(self, text: str) -> NetworkObject:
+        from vpcshim.hypervisor import networks
         from vpcshim.model.devices.virtual_network import network_object
 
         with self._server.connection.calls(write=True) as connect:
             made = connect.networkDefineXML(text)
             try:
                 made.setAutostart(1)
-                made.create()
+                networks.start(made)
             except libvirt.libvirtError:
                 made.undefine()
                 raise

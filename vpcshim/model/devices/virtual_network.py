@@ -322,7 +322,7 @@ def _define(connect: libvirt.virConnect, text: str, *, autostart: int, active: i
     made = connect.networkDefineXML(text)
     made.setAutostart(autostart)
     if active:
-        made.create()
+        networks.start(made)
 
 
 def network_object(of: ModelObject, uuid: str) -> NetworkObject:
