@@ -255,7 +255,9 @@ def test_every_way_to_an_application(client: Any, spelling: str) -> None:
         client.GetObject(Class=spelling),
         client.GetActiveObject(spelling),
         client.dynamic.Dispatch(spelling),
-        pythoncom.CoCreateInstance(pywintypes.IID(spelling), None, pythoncom.CLSCTX_ALL, pythoncom.IID_IDispatch),
+        client.Dispatch(pythoncom.CoCreateInstance(pywintypes.IID(spelling), None, 23, pythoncom.IID_IDispatch)),
+        client.Dispatch(pythoncom.GetActiveObject(spelling).QueryInterface(pythoncom.IID_IDispatch)),
+        client.Dispatch(pythoncom.connect(spelling)),
         module("comtypes.client").CreateObject(spelling),
         client.Dispatch(client.Dispatch(spelling)),
         client.CastTo(client.Dispatch(spelling), "IVMVirtualServer"),
@@ -271,6 +273,27 @@ def test_arguments_that_are_no_value(client: Any) -> None:
     assert caught.value.hresult in (HRESULT.DISP_E_PARAMNOTOPTIONAL, HRESULT.DISP_E_BADPARAMCOUNT)
     assert vs.FindVirtualMachine(pythoncom.Empty) is None
     assert vs.FindVirtualMachine(client.VARIANT(pythoncom.VT_BSTR, "web")).Name == "web"
+
+
+@pytest.mark.parametrize(
+    ("vt", "value", "kept"),
+    [
+        ("VT_BOOL", 1, True),
+        ("VT_I4", True, 1),
+        ("VT_BSTR", 12, "12"),
+        ("VT_UI4", "12", 12),
+        ("VT_VARIANT", 12, 12),
+        ("bytes", [97, 98], b"ab"),
+    ],
+)
+def test_a_variant_is_passed_as_the_type_that_it_names(client: Any, vt: str, value: Any, kept: Any) -> None:
+    pythoncom = client.pythoncom
+    number = pythoncom.VT_ARRAY | pythoncom.VT_UI1 if vt == "bytes" else getattr(pythoncom, vt)
+    vm = client.Dispatch("VirtualServer.Application").FindVirtualMachine("db")
+    for passed in (client.VARIANT(number, value), client.VARIANT(number | pythoncom.VT_BYREF, value)):
+        vm.SetConfigurationValue("settings/ours/typed", passed)
+        found = vm.GetConfigurationValue("settings/ours/typed")
+        assert (found, isinstance(found, bool)) == (kept, isinstance(kept, bool))
 
 
 def test_apartments_and_the_pump_do_no_harm(client: Any) -> None:
@@ -349,6 +372,268 @@ def test_an_object_that_is_its_own_handler(client: Any) -> None:
     assert (seen, vs.count) == ([client.constants.vmVMState_Paused], 2)
     assert type(vs.FindVirtualMachine("web")) is client.DispatchBaseClass
     vs.close()
+
+
+def test_a_handler_sees_plain_values(client: Any) -> None:
+    seen: list[str] = []
+
+    class Handler:
+        def OnStateChange(self, *args: Any) -> None:
+            seen.append(f"{args}")
+
+        def OnConfigurationChanged(self, key: str, value: Any) -> None:
+            seen.append(type(value).__name__)
+
+    web = client.Dispatch("VirtualServer.Application").FindVirtualMachine("web")
+    sink = client.WithEvents(web, Handler)
+    web.Pause()
+    pump_until(seen)
+    assert seen.pop() == "(6,)"
+    web.SetConfigurationValue("settings/ours/raw", b"ab")
+    pump_until(seen)
+    assert seen == ["memoryview"]
+    sink.close()
+
+
+def test_a_handler_of_several_bases_keeps_what_it_assigns(client: Any) -> None:
+    class Base:
+        def __init__(self) -> None:
+            self.seen: list[int] = []
+
+        def OnStateChange(self, state: int) -> None:
+            self.seen.append(state)
+
+    class Mixed(Base, threading.Event):
+        def __init__(self) -> None:
+            Base.__init__(self)
+            threading.Event.__init__(self)
+            self.State = "the script's own"  # which is read-only in the object
+
+    web = client.Dispatch("VirtualServer.Application").FindVirtualMachine("web")
+    sink = client.DispatchWithEvents(web, Mixed)
+    assert isinstance(sink, Mixed)
+    assert isinstance(sink, client.EventsProxy)
+    web.Pause()
+    pump_until(sink)
+    deadline = time.monotonic() + 10
+    while not sink.seen and time.monotonic() < deadline:
+        module("pythoncom").PumpWaitingMessages()
+    assert (sink.seen, sink.State, sink.Name) == ([6], "the script's own", "web")
+    sink.Notes = "kept by the machine"
+    assert web.Notes == "kept by the machine"
+    sink.close()
+
+
+def test_a_class_of_getevents_connects_itself(client: Any) -> None:
+    seen: list[Any] = []
+
+    class Handler(client.getevents("VirtualServer.Application")):  # type: ignore[misc]  # a class made at run time
+        def OnVMStateChange(self, *args: Any) -> None:
+            seen.append(args)
+
+    unconnected = Handler()
+    vs = client.Dispatch("VirtualServer.Application")
+    Handler(vs)
+    gc.collect()  # as COM keeps a sink, whether or not the script does
+    vs.FindVirtualMachine("web").Pause()
+    pump_until(seen)
+    assert seen == [("web", 6)]
+    one = Handler(vs)
+    for sink in (unconnected, one, one):
+        sink.close()
+    seen.clear()
+    vs.FindVirtualMachine("web").Resume()
+    pump_until(seen)
+    module("pythoncom").PumpWaitingMessages()
+    assert seen == [("web", 5)]  # of the one that was not closed
+    with pytest.raises(ComError, match="none of the classes served here"):
+        client.getevents("Excel.Application")
+
+
+@pytest.mark.parametrize("way", ["sys", "thread"])
+def test_in_the_multithreaded_apartment_nobody_pumps(
+    client: Any, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    pythoncom = module("pythoncom")
+    seen: list[int] = []
+
+    class Handler:
+        def OnStateChange(self, state: int) -> None:
+            seen.append(threading.get_ident())
+
+    def connect() -> None:
+        if way == "thread":
+            pythoncom.CoInitializeEx(pythoncom.COINIT_MULTITHREADED)
+        client.WithEvents(web, Handler)
+
+    web = client.Dispatch("VirtualServer.Application").FindVirtualMachine("web")
+    if way == "sys":
+        monkeypatch.setattr(sys, "coinit_flags", 0, raising=False)
+        connect()
+    else:
+        thread = threading.Thread(target=connect)
+        thread.start()
+        thread.join()
+    web.Pause()
+    deadline = time.monotonic() + 10
+    while not seen and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(seen) == 1
+    assert seen[0] != threading.get_ident()
+
+
+def test_dispatched_by_dynamic_it_is_late_bound_whatever_makepy_has_read(client: Any) -> None:
+    vs = client.gencache.EnsureDispatch("VirtualServer.Application")
+    assert client.dynamic.Dispatch("VirtualServer.Application").VirtualMachines[0].Name == "db"
+    assert client.dynamic.DumbDispatch(vs).VirtualMachines[1].Name == "web"
+    assert vs.VirtualMachines[1].Name == "db"
+
+
+def test_the_pointer_that_pywin32_keeps_of_an_object(client: Any) -> None:
+    pythoncom = module("pythoncom")
+    vs = client.Dispatch("VirtualServer.Application")
+    db = vs.FindVirtualMachine("db")
+    pointer = db._oleobj_
+    assert pointer == db == client.Dispatch(pointer) == pointer.QueryInterface(pythoncom.IID_IDispatch)
+    assert hash(pointer) == hash(db)
+    assert pointer != vs._oleobj_
+    assert isinstance(pointer, pythoncom.TypeIIDs[pythoncom.IID_IDispatch])
+    name = pointer.GetIDsOfNames("name")
+    assert name == pointer.GetIDsOfNames(0, "Name")
+    assert pointer.GetIDsOfNames("Name", "State")[0] == name
+    assert pointer.Invoke(name, 0, pythoncom.DISPATCH_PROPERTYGET, 1) == "db"
+    pointer.Invoke(name, 0, pythoncom.DISPATCH_PROPERTYPUT, 0, "db2")
+    assert db.Name == "db2"
+    found = vs._oleobj_.InvokeTypes(
+        vs._oleobj_.GetIDsOfNames("FindVirtualMachine"), 0, pythoncom.DISPATCH_METHOD, (9, 0), ((8, 1),), "db2"
+    )
+    assert client.Dispatch(found).Name == "db2"
+    machines = vs.VirtualMachines._oleobj_.Invoke(pythoncom.DISPID_NEWENUM, 0, 3, 1)
+    assert [client.Dispatch(one).Name for one in machines] == ["db2", "web"]
+    fails: tuple[tuple[Callable[[], Any], HRESULT], ...] = (
+        (lambda: pointer.GetIDsOfNames("Nmae"), HRESULT.DISP_E_UNKNOWNNAME),
+        (lambda: pointer.Invoke(12345, 0, 1, 1), HRESULT.DISP_E_MEMBERNOTFOUND),
+        (lambda: pointer.QueryInterface("{00020404-0000-0000-C000-000000000046}"), HRESULT.E_NOINTERFACE),
+        (lambda: pointer.Invoke(name, 0, pythoncom.DISPATCH_PROPERTYPUT, 0, "web"), HRESULT.DISP_E_EXCEPTION),
+    )
+    for call, code in fails:
+        with pytest.raises(pythoncom.com_error) as caught:
+            call()
+        assert caught.value.hresult == code
+
+
+def test_another_thread_has_an_object_through_a_stream(client: Any) -> None:
+    pythoncom = module("pythoncom")
+    vs = client.Dispatch("VirtualServer.Application")
+    stream = pythoncom.CoMarshalInterThreadInterfaceInStream(pythoncom.IID_IDispatch, vs._oleobj_)
+    names: list[str] = []
+
+    def work() -> None:
+        pythoncom.CoInitialize()
+        there = client.Dispatch(pythoncom.CoGetInterfaceAndReleaseStream(stream, pythoncom.IID_IDispatch))
+        names.extend(vm.Name for vm in there.VirtualMachines)
+        pythoncom.CoUninitialize()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(10)
+    assert names == ["db", "web"]
+
+
+def test_lists_of_what_there_is(client: Any) -> None:
+    (constants,) = client.constants.__dicts__
+    assert constants["vmVMState_Running"] == 5
+    assert all(type(value) is int for value in constants.values())
+    for name in ("__file__", "VMVMState", "annotations"):
+        with pytest.raises(AttributeError):
+            getattr(client.constants, name)
+    db = client.gencache.EnsureDispatch("VirtualServer.Application").FindVirtualMachine("db")
+    assert {"Name", "State"} <= set(db._prop_map_get_)
+    assert "Startup" not in db._prop_map_get_
+
+
+def test_the_codes_of_winerror_are_windows_own(client: Any) -> None:
+    winerror = module("winerror")
+    assert winerror.RPC_S_SERVER_UNAVAILABLE == 1722
+    assert winerror.HRESULT_FROM_WIN32(1722) == HRESULT.RPC_S_SERVER_UNAVAILABLE
+    assert winerror.HRESULT_FROM_WIN32(0) == winerror.ERROR_SUCCESS
+    assert winerror.HRESULT_FROM_WIN32(HRESULT.E_FAIL) == winerror.E_FAIL == -2147467259
+    assert (winerror.RPC_E_CHANGED_MODE, winerror.REGDB_E_CLASSNOTREG) == (-2147417850, -2147221164)
+    assert winerror.HRESULT_FACILITY(winerror.DISP_E_EXCEPTION) == winerror.FACILITY_DISPATCH
+    assert winerror.HRESULT_CODE(HRESULT.RPC_S_SERVER_UNAVAILABLE) == 1722
+    with pytest.raises(AttributeError, match="winerror"):
+        winerror.ERROR_OF_NOBODY  # noqa: B018 - reading it is the test
+
+
+def test_what_scripts_of_these_products_say_to_com(client: Any) -> None:
+    pythoncom = client.pythoncom
+    pythoncom.CoInitializeSecurity(
+        None,
+        None,
+        None,
+        pythoncom.RPC_C_AUTHN_LEVEL_CONNECT,
+        pythoncom.RPC_C_IMP_LEVEL_IMPERSONATE,
+        None,
+        pythoncom.EOAC_DYNAMIC_CLOAKING,
+        None,
+    )
+    assert (pythoncom.RPC_C_AUTHN_LEVEL_CONNECT, pythoncom.RPC_C_AUTHN_LEVEL_PKT_INTEGRITY) == (2, 5)
+    assert (pythoncom.RPC_C_IMP_LEVEL_DELEGATE, pythoncom.EOAC_DYNAMIC_CLOAKING) == (4, 64)
+    assert pythoncom.CreateGuid() != pythoncom.CreateGuid()
+    assert pythoncom.GetScodeString(HRESULT.DISP_E_BADINDEX) == "Invalid index."
+    assert pythoncom.GetScodeString(-2147417850) == "OLE error 0x80010106"
+    assert client.pywintypes.com_error is pythoncom.com_error
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("import win32api", "win32api"),
+        ("import win32com.server.util", "win32com.server"),
+        ("import win32com.client.makepy", "win32com.client.makepy"),
+        ("from win32com.client import makepy", "win32com.client.makepy"),
+        ("from win32com import universal", "win32com.universal"),
+        ("from pythoncom import WrapObject", "pythoncom.WrapObject"),
+        ("from comtypes.client import gen_dir", "comtypes.client.gen_dir"),
+        ("import comtypes.gen", "comtypes.gen"),
+        ("import wmi", "wmi"),
+    ],
+)
+def test_what_is_not_served_is_refused_by_name(client: Any, statement: str, name: str) -> None:
+    with pytest.raises(ImportError) as caught:
+        exec(statement, {})
+    assert str(caught.value) == (
+        f"No module named {name!r} here: vpcshim stands in for win32com.client, pythoncom, pywintypes, winerror "
+        "and comtypes.client alone"
+    )
+    assert caught.value.name == (None if "." in name else name)
+
+
+@pytest.mark.parametrize("name", ["pythoncom", "pywintypes", "win32com.client", "comtypes", "comtypes.client"])
+def test_a_name_that_is_not_served_is_told_by_the_modules_own(client: Any, name: str) -> None:
+    with pytest.raises(AttributeError, match=rf"^{name}\.Unheard is not served here"):
+        module(name).Unheard  # noqa: B018 - reading it is the test
+    assert not hasattr(module(name), "Unheard")
+
+
+def test_other_modules_are_missed_as_ever(client: Any) -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'no_such_module'$"):
+        importlib.import_module("no_such_module")
+    uninstall_pywin32()
+    try:
+        with pytest.raises(ModuleNotFoundError, match=r"^No module named 'win32api'$"):
+            importlib.import_module("win32api")
+    finally:
+        install_pywin32()
+
+
+def test_a_script_that_prepares_for_what_is_missing_goes_on(node: Node, tmp_path: Path) -> None:
+    text = "try: import win32api\nexcept ImportError as error: print(error.name)\nimport win32event"
+    done = run(node, script(tmp_path, text), "")
+    assert (done.returncode, done.stdout) == (1, "win32api\n")
+    assert done.stderr.startswith(f"{tmp_path}/script.py(5")
+    assert "ModuleNotFoundError: No module named 'win32event' here: vpcshim stands in for" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_it_goes_as_it_came(node: Node) -> None:

@@ -136,6 +136,15 @@ def test_a_module_that_python_would_not_find(tmp_path: Path) -> None:
     assert check("import ours", "python").refused is not None
 
 
+@pytest.mark.parametrize("module", ["win32com.server.util", "win32com.client.makepy", "comtypes.gen"])
+def test_a_part_of_pywin32_that_is_not_served(module: str) -> None:
+    text = "import pythoncom, win32com.client.dynamic, comtypes.client\nfrom win32com.client import gencache\n"
+    assert check(text, "python").refused is None
+    told = f"(3, 1): imports {module}, which is neither installed here nor part of the stand-in"
+    assert check(f"{text}import {module}", "python").refused == told
+    assert check(f"{text}from {module} import x", "python").refused == told
+
+
 @pytest.mark.parametrize(
     ("language", "text"),
     [

@@ -246,8 +246,13 @@ def _not_importable(tree: ast.AST, folder: Path | None) -> Iterator[str]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
             names = [node.module]
-        for name in {name.partition(".")[0] for name in names} - STAND_INS:
-            beside = folder is not None and ((folder / f"{name}.py").exists() or (folder / name).is_dir())
-            if not beside and not _installed(name):
+        for name in names:
+            first = name.partition(".")[0]
+            beside = folder is not None and ((folder / f"{first}.py").exists() or (folder / first).is_dir())
+            if first in STAND_INS:
+                missing = None if name in STAND_INS else name
+            else:
+                missing = None if beside or _installed(first) else first
+            if missing is not None:
                 place = f"({node.lineno}, {node.col_offset + 1})" if isinstance(node, ast.stmt) else ""
-                yield f"{place}: imports {name}, which is neither installed here nor part of the stand-in"
+                yield f"{place}: imports {missing}, which is neither installed here nor part of the stand-in"

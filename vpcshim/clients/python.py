@@ -21,7 +21,7 @@ from vpcshim.com import events as com_events
 from vpcshim.com.errors import ComError
 
 FAILED = 1
-_OURS = (str(Path(vpcshim.__file__).parent), "<frozen runpy>", runpy.__file__)
+_OURS = (f"{Path(vpcshim.__file__).parent}{os.sep}", "<frozen runpy>", runpy.__file__)
 
 
 def run_python(script: Path, args: tuple[str, ...], factory: Factory, hooks: tuple[Hook, ...] = ()) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from vpcshim.clients.pywin32 import dynamic, gencache
+from vpcshim.clients.pywin32 import dynamic, gencache, pythoncom, pywintypes
 from vpcshim.clients.pywin32.constants import Constants, constants
-from vpcshim.clients.pywin32.dynamic import CDispatch, Dispatch, DispatchBaseClass
-from vpcshim.clients.pywin32.events import DispatchWithEvents, WithEvents, getevents
-from vpcshim.clients.pywin32.pythoncom import CoCreateInstanceEx, MkParseDisplayName
+from vpcshim.clients.pywin32.dynamic import CDispatch, DispatchBaseClass
+from vpcshim.clients.pywin32.dynamic import dispatch as Dispatch
+from vpcshim.clients.pywin32.events import DispatchWithEvents, EventsProxy, WithEvents, getevents
+from vpcshim.clients.pywin32.unserved import attribute
 from vpcshim.clients.pywin32.values import VARIANT
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "DispatchBaseClass",
     "DispatchEx",
     "DispatchWithEvents",
+    "EventsProxy",
     "GetActiveObject",
     "GetObject",
     "Moniker",
@@ -28,13 +30,19 @@ __all__ = [
     "dynamic",
     "gencache",
     "getevents",
+    "pythoncom",
+    "pywintypes",
 ]
+__getattr__ = attribute("win32com.client")
 
 
-def DispatchEx(clsid: Any, machine: str | None = None, userName: str | None = None, **_named: Any) -> CDispatch:
+def DispatchEx(
+    clsid: Any, machine: str | None = None, userName: str | None = None, *_ignored: Any, **_named: Any
+) -> CDispatch:
     """The object of a class on a machine: a libvirt URI, an alias, or a host name."""
-    made: CDispatch = CoCreateInstanceEx(clsid, None, 0, None if machine is None else (machine,), (None,))[0]
-    return made
+    server = None if machine is None else (machine,)
+    made = pythoncom.CoCreateInstanceEx(clsid, None, 0, server, (pythoncom.IID_IDispatch,))[0]
+    return Dispatch(made, userName or str(clsid))
 
 
 def GetObject(Pathname: str | None = None, Class: Any = None, clsctx: int | None = None) -> CDispatch:
@@ -51,7 +59,7 @@ def GetActiveObject(Class: Any, clsctx: int | None = None) -> CDispatch:
 
 def Moniker(Pathname: str, clsctx: int | None = None) -> CDispatch:
     """Refused: there are no monikers of these products."""
-    refused: CDispatch = MkParseDisplayName(Pathname)
+    refused: CDispatch = pythoncom.MkParseDisplayName(Pathname)
     return refused
 
 

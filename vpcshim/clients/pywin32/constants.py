@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import ModuleType
 
 import vpcshim.constants
@@ -17,10 +18,16 @@ class Constants:
     """The constants of both type libraries, whether or not `EnsureDispatch` was called."""
 
     def __getattr__(self, name: str) -> int:
-        try:
-            return int(getattr(vpcshim.constants, name))
-        except (AttributeError, TypeError):
-            raise AttributeError(name) from None
+        value = getattr(vpcshim.constants, name, None)
+        if not isinstance(value, vpcshim.constants.ComEnum):
+            raise AttributeError(name)
+        return int(value)
+
+    @property
+    def __dicts__(self) -> list[dict[str, int]]:
+        """All of them by name, as scripts that list them ask for them."""
+        named = {name: getattr(vpcshim.constants, name) for name in dir(vpcshim.constants)}
+        return [{name: int(one) for name, one in named.items() if isinstance(one, vpcshim.constants.ComEnum)}]
 
 
 constants = Constants()
@@ -33,3 +40,8 @@ class Generated(ModuleType):
         super().__init__(product.value, f"The constants of {product.value}")
         self.CLSID = LIBRARIES[product]
         self.constants = constants
+
+    def __getattr__(self, name: str) -> int:
+        with suppress(AttributeError):
+            return Constants.__getattr__(constants, name)  # comtypes has them here
+        raise AttributeError(f"of the module of a type library, vpcshim serves the constants, and not {name}")

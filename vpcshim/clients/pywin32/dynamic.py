@@ -7,8 +7,9 @@ from typing import Any
 
 from vpcshim.clients.calls import Result, Use, default_member, member_by_id
 from vpcshim.clients.pywin32.failing import as_com_error
+from vpcshim.clients.pywin32.oleobj import PyIDispatch
 from vpcshim.clients.pywin32.session import Session, current
-from vpcshim.clients.pywin32.values import enumerated, to_member, to_script
+from vpcshim.clients.pywin32.values import to_member, to_script
 from vpcshim.com.dispatch import DISPID_NEWENUM
 from vpcshim.com.errors import ComError, Failure
 from vpcshim.com.hresult import HRESULT
@@ -35,9 +36,9 @@ class CDispatch:
         self._username_ = name or obj._interface_
 
     @property
-    def _oleobj_(self) -> CDispatch:
-        """What pywin32 keeps of the object; here the object itself, which compares and can be dispatched again."""
-        return self
+    def _oleobj_(self) -> PyIDispatch:
+        """What pywin32 keeps of the object: it compares, is asked by DISPID, and can be dispatched again."""
+        return PyIDispatch(self._comobject_, self._session_)
 
     # -- members -------------------------------------------------------------------------------------------
 
@@ -70,9 +71,6 @@ class CDispatch:
     def _value(self, result: Result) -> Any:
         if result.failure is not None:
             raise self._raised(result.failure)
-        value = result.value.value
-        if isinstance(value, Iterator):
-            return enumerated(value, self._wrapped)
         return to_script(result.value, self._wrapped)
 
     def _raised(self, failure: Failure) -> Exception:
@@ -143,7 +141,7 @@ class CDispatch:
         return True
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, CDispatch) and bool(self._comobject_ == other._comobject_)
+        return isinstance(other, CDispatch | PyIDispatch) and bool(self._comobject_ == other._comobject_)
 
     def __hash__(self) -> int:
         return hash(self._comobject_)
@@ -176,9 +174,26 @@ class DispatchBaseClass(CDispatch):
         """The IID of its interface."""
         return self._comobject_._iids_[self._comobject_._product_]
 
+    @property
+    def _prop_map_get_(self) -> dict[str, tuple[Any, ...]]:
+        """What can be read, by name: the DISPID, how it is asked for, and the type. Scripts list objects by it."""
+        return {
+            member.name: (member.dispids[self._comobject_._product_], 2, (int(member.vt), 0), (), member.name, None)
+            for member in self._comobject_._names_.values()
+            if member.known_to(self._comobject_._product_) and member.kind == "property" and not member.params
+            if not member.write_only
+        }
+
     def __getitem__(self, index: Any) -> Any:
         """`Item` at that index."""
         return self._item(index)
+
+
+class _Late(CDispatch):
+    """Of `win32com.client.dynamic`: late-bound whatever makepy has read, and so is all that it hands out."""
+
+    def _wrapped(self, obj: ComObject) -> CDispatch:
+        return _Late(obj, self._session_)
 
 
 def wrapped(obj: ComObject, session: Session, name: str | None = None) -> CDispatch:
@@ -187,16 +202,31 @@ def wrapped(obj: ComObject, session: Session, name: str | None = None) -> CDispa
     return kind(obj, session, name)
 
 
-def Dispatch(IDispatch: Any, userName: str | None = None, *_ignored: Any, **_named: Any) -> CDispatch:
-    """The object of a ProgID, a CLSID, or another such object."""
-    if isinstance(IDispatch, CDispatch):
-        return wrapped(IDispatch._comobject_, IDispatch._session_, userName or IDispatch._username_)
+def _given(what: Any) -> tuple[ComObject, Session, str | None]:
+    """The object that a ProgID, a CLSID, a pointer or another such object stands for, and its name."""
+    if isinstance(what, CDispatch | PyIDispatch):
+        return what._comobject_, what._session_, getattr(what, "_username_", None)
     session = current()
-    return wrapped(session.create(str(IDispatch), None), session, userName or str(IDispatch))
+    return session.create(str(what), None), session, str(what)
+
+
+def dispatch(IDispatch: Any, userName: str | None = None, *_ignored: Any, **_named: Any) -> CDispatch:
+    """The object of a ProgID, a CLSID, or another such object."""
+    obj, session, name = _given(IDispatch)
+    return wrapped(obj, session, userName or name)
+
+
+def Dispatch(IDispatch: Any, userName: str | None = None, *_ignored: Any, **_named: Any) -> CDispatch:
+    """The same, late-bound whatever makepy has read."""
+    obj, session, name = _given(IDispatch)
+    return _Late(obj, session, userName or name)
+
+
+DumbDispatch = Dispatch
 
 
 def generated(IDispatch: Any) -> CDispatch:
     """The object of a ProgID, a CLSID, or another such object; it and its product's are early-bound from now on."""
-    dispatched = Dispatch(IDispatch)
-    dispatched._session_.generated.add(dispatched._comobject_._product_)
-    return Dispatch(dispatched)
+    obj, session, name = _given(IDispatch)
+    session.generated.add(obj._product_)
+    return wrapped(obj, session, name)

@@ -6,8 +6,8 @@ from typing import Any
 
 from vpcshim.clients.pywin32.constants import LIBRARIES, Generated
 from vpcshim.clients.pywin32.dynamic import CDispatch, generated
-from vpcshim.clients.pywin32.pywintypes import IID
 from vpcshim.clients.pywin32.session import current
+from vpcshim.clients.pywin32.unserved import attribute
 from vpcshim.com.errors import ComError
 from vpcshim.model.application import product_of
 
@@ -27,7 +27,7 @@ def EnsureModule(typelibCLSID: Any, *_version: Any, **_options: Any) -> Generate
         ComError: TYPE_E_LIBNOTREGISTERED, for any other library.
     """
     for product, libid in LIBRARIES.items():
-        if IID(typelibCLSID) == libid:
+        if str(typelibCLSID).strip("{}").upper() == libid.strip("{}"):
             current().generated.add(product)
             return Generated(product)
     text = f"{typelibCLSID} is none of the type libraries served here: {', '.join(LIBRARIES.values())}"
@@ -42,3 +42,7 @@ def GetModuleForProgID(progid: Any) -> Generated | None:
 
 def Rebuild(verbose: int = 1) -> None:
     """Nothing is to be done."""
+
+
+MakeModuleForTypelib = GetModuleForTypelib = EnsureModule
+__getattr__ = attribute("win32com.client.gencache")

@@ -10,6 +10,7 @@ from types import ModuleType
 from vpcshim.clients.calls import Calls, Hook
 from vpcshim.clients.pywin32 import session
 from vpcshim.clients.pywin32.session import Factory, Session
+from vpcshim.clients.pywin32.unserved import Refusing
 from vpcshim.com.object import ComObject
 from vpcshim.model.application import CreateObject
 from vpcshim.model.options import ConnectionOptions
@@ -22,11 +23,16 @@ _ALIASES = {
     "win32com.client": "client",
     "win32com.client.dynamic": "dynamic",
     "win32com.client.gencache": "gencache",
+    "comtypes": "comtypes_package",
+    "comtypes.automation": "comtypes_automation",
     "comtypes.client": "comtypes_client",
+    "comtypes.hresult": "winerror",
 }
-_PACKAGES = ("win32com", "comtypes")
-# The modules that a script finds, by the first part of their names.
-STAND_INS = frozenset(name.partition(".")[0] for name in (*_PACKAGES, *_ALIASES))
+_PACKAGE = "win32com"
+_NAMES = (_PACKAGE, *_ALIASES)
+# The modules that a script finds.
+STAND_INS = frozenset(_NAMES)
+_refusing = Refusing({f"{_HERE}.{module}": name for name, module in reversed(_ALIASES.items())})
 
 
 class AlreadyThere(RuntimeError):
@@ -38,6 +44,8 @@ def install_pywin32(
 ) -> None:
     """Make `win32com.client`, `pythoncom`, `pywintypes`, `winerror` and `comtypes.client` importable.
 
+    What else of pywin32 and comtypes a script imports fails by name, unless it is there.
+
     Args:
         uri: The server of a script that names none; None: VPCSHIM_URI, else libvirt's default.
         factory: Makes the applications instead, of a ProgID and the server that the script names.
@@ -46,24 +54,22 @@ def install_pywin32(
     Raises:
         AlreadyThere: pywin32 or comtypes themselves are installed here, or the stand-in is already.
     """
-    names = (*_PACKAGES, *_ALIASES)
-    there = [name for name in names if name in sys.modules or ("." not in name and _importable(name))]
+    there = [name for name in _NAMES if name in sys.modules or ("." not in name and _importable(name))]
     if there:
         raise AlreadyThere(
             f"{', '.join(there)} can be imported here already, and the stand-in does not replace it: run vpcshim "
             "from an environment without it"
         )
     session.begin(Session(factory or _default(uri), Calls(*hooks)))
-    packages = {name: ModuleType(name, "vpcshim's stand-in") for name in _PACKAGES}
-    for name, package in packages.items():
-        package.__path__ = []
-        sys.modules[name] = package
-    packages["comtypes"].COMError = importlib.import_module(f"{_HERE}.comtypes_client").COMError  # type: ignore[attr-defined]
+    sys.modules[_PACKAGE] = ModuleType(_PACKAGE, "vpcshim's stand-in")
     for name, module in _ALIASES.items():
         sys.modules[name] = importlib.import_module(f"{_HERE}.{module}")
-        package_name, dot, attribute = name.rpartition(".")
-        if dot and package_name in packages:
-            setattr(packages[package_name], attribute, sys.modules[name])
+        outer, dot, attribute = name.rpartition(".")
+        if dot:
+            setattr(sys.modules[outer], attribute, sys.modules[name])
+    for name in _NAMES:
+        sys.modules[name].__path__ = []  # as of packages: what is imported from them and is not there is refused
+    sys.meta_path.append(_refusing)
 
 
 def uninstall_pywin32() -> None:
@@ -73,7 +79,8 @@ def uninstall_pywin32() -> None:
         NotInstalled: It is not installed.
     """
     session.end(session.current())
-    for name in (*_PACKAGES, *_ALIASES):
+    sys.meta_path.remove(_refusing)
+    for name in _NAMES:
         sys.modules.pop(name, None)
 
 

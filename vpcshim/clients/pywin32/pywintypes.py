@@ -7,9 +7,11 @@ import uuid
 from datetime import datetime, timezone
 from typing import Any
 
+from vpcshim.clients.pywin32.unserved import attribute
 from vpcshim.com.errors import ComError
 from vpcshim.model.application import clsid_of
 
+__getattr__ = attribute("pywintypes")
 com_error = ComError
 UnicodeType = str
 

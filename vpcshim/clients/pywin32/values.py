@@ -50,12 +50,30 @@ Empty = Absent("Empty", EMPTY)
 Nothing = Absent("Nothing", None)
 
 
+_BYREF = 0x4000
+# What makes of a value one of the VARTYPE that a script names; any other VARTYPE leaves it as it is.
+_AS: dict[int, Callable[[Any], Any]] = {
+    **dict.fromkeys((VT.I2, VT.I4, VT.UI1, VT.UI4, 16, 18, 20, 21, 22, 23), int),
+    **dict.fromkeys((4, VT.R8), float),
+    VT.BSTR: str,
+    VT.BOOL: bool,
+    VT.ARRAY | VT.UI1: bytes,
+}
+
+
 def to_member(value: Any) -> Any:
-    """A script's argument as `Calls.run` takes it."""
+    """A script's argument as `Calls.run` takes it.
+
+    Raises:
+        TypeError: A VARIANT's value cannot be of its VARTYPE.
+        ValueError: The same.
+    """
     if isinstance(value, Absent):
         return value.stands_for
     if isinstance(value, VARIANT):
-        return to_member(value.value)
+        given = to_member(value.value)
+        convert = _AS.get(value.varianttype & ~_BYREF)
+        return given if convert is None else convert(given)
     if isinstance(value, list | tuple):
         return tuple(to_member(item) for item in value)
     if isinstance(value, bytearray | memoryview):
@@ -66,8 +84,11 @@ def to_member(value: Any) -> Any:
 def to_script(value: Variant, wrap: Wrap) -> Any:
     """What a member handed out, as pywin32 gives it: Decimal, tuples, None for a null object, wrapped objects.
 
-    An array of VT_UI1 is a memoryview, a date a `pywintypes.TimeType` that says it is in UTC.
+    An array of VT_UI1 is a memoryview, a date a `pywintypes.TimeType` that says it is in UTC, an enumerator an
+    iterator.
     """
+    if isinstance(value.value, Iterator):
+        return _enumerated(value.value, wrap)
     return _plain(value.value, value.vt, wrap)
 
 
@@ -85,7 +106,14 @@ def _plain(value: Any, vt: VT, wrap: Wrap) -> Any:
     return value
 
 
-def enumerated(iterator: Iterator[Any], wrap: Wrap) -> Iterator[Any]:
+def told(value: Any) -> Any:
+    """An argument of an event, as pywin32 hands it to a handler."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    return memoryview(bytearray(value)) if isinstance(value, bytes) else value
+
+
+def _enumerated(iterator: Iterator[Any], wrap: Wrap) -> Iterator[Any]:
     """The objects of an enumerator, each wrapped."""
     for item in iterator:
         yield wrap(item) if isinstance(item, ComObject) else item
