@@ -221,8 +221,8 @@ def _put_back(connect: libvirt.virConnect, text: str, *, active: bool) -> None:
 def start(network: libvirt.virNetwork) -> None:
     """Start a network that is off.
 
-    A process of the dnsmasq of one that was stopped just before may have its addresses a moment longer. What libvirt
-    then fails with cannot be told from what else goes wrong in a network's programs.
+    A process of the dnsmasq of one that was stopped just before may have its addresses a moment longer. What
+    libvirt then fails with cannot be told from what else goes wrong in a network's programs.
 
     Raises:
         libvirt.libvirtError: libvirt refused, or those programs went on failing.
