@@ -17,6 +17,7 @@ from tests.harness.guests import PrivateLibvirtd, remove_domain
 from vpcshim import HRESULT, ComError
 from vpcshim.constants import VMVMState
 from vpcshim.hypervisor.redefine import definition
+from vpcshim.hypervisor.registered import definition_text
 from vpcshim.migrate import machine as described
 from vpcshim.migrate import vmc
 from vpcshim.model.application import VirtualServer
@@ -189,6 +190,17 @@ def test_what_is_unregistered_comes_back_as_it_was(
     assert domain.autostart() == 1
     start(again)
     turn_off(again)
+
+
+def test_a_machine_full_of_values_is_still_told_of_and_comes_back(server: VirtualServer, connection: Any) -> None:
+    """libvirt hands out no definition that is larger than four megabytes, and then nobody can make a machine."""
+    machine = server.CreateVirtualMachine("full", "C:\\")
+    answers = [machine.raw_SetConfigurationValue(f"a/b{number}", "&" * 65_536) for number in range(16)]
+    assert set(answers) == {HRESULT.S_OK, HRESULT.E_INVALIDARG}
+    before = definition_text(connection.lookupByName("full"))
+    server.UnregisterVirtualMachine(machine)
+    server.RegisterVirtualMachine("full", "C:\\")
+    assert definition_text(connection.lookupByName("full")) == before
 
 
 def test_what_another_user_unregistered_comes_back_with_its_hardware(

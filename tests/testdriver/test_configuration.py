@@ -169,6 +169,30 @@ def test_what_the_domain_says_is_read_and_not_set(vpcshim_node: NodeBuilder, pro
         assert refusal(vm, "GetConfigurationValue", key).scode == HRESULT.VM_E_PREF_NOT_FOUND, key
 
 
+@pytest.mark.parametrize("adapter", ["", "[@id=0]", "[@id=1]"])
+@pytest.mark.parametrize(
+    "controller", ["", "/scsi_controller", "/scsi_controller[@id=0]", "/scsi_controller[@id=1]"]
+)
+def test_scsi_disks_are_at_their_places_whatever_is_numbered(
+    vpcshim_node: NodeBuilder, product: Product, adapter: str, controller: str
+) -> None:
+    node = vpcshim_node(Machine("web", state="shutoff"))
+    disks = "".join(
+        f"<disk type='file' device='disk'><driver name='qemu' type='vpc'/><source file='/vm/{name}.vhd'/>"
+        f"<target dev='{name}' bus='scsi'/><address type='drive' controller='{number}' unit='3'/></disk>"
+        for number, name in enumerate(("sda", "sdb"))
+    )
+    with node.connection() as connect:
+        connect.defineXML(connect.lookupByName("web").XMLDesc().replace("<devices>", f"<devices>{disks}", 1))
+    vm = machine(node, "web", product, drives={"C:": "/vm"})
+    at = f"hardware/pci_bus/scsi_adapter{adapter}{controller}/location"
+    file = "C:\\sdb.vhd" if "1" in adapter + controller else "C:\\sda.vhd"
+    assert vm.GetConfigurationValue(f"{at}[@id=3]/pathname/absolute") == file
+    assert vm.GetConfigurationValue(f"{at}[@id=3]/drive_type") == 1
+    assert refusal(vm, "GetConfigurationValue", f"{at}[@id=0]/drive_type").scode == HRESULT.VM_E_PREF_NOT_FOUND
+    assert "read-only" in refusal(vm, "SetConfigurationValue", f"{at}[@id=3]/drive_type", 2).description
+
+
 def test_ports_are_the_same_both_ways(vpcshim_node: NodeBuilder, product: Product) -> None:
     vm = machine(vpcshim_node(Machine("web", state="shutoff")), "web", product)
     port = "hardware/super_io/serial_port"
@@ -412,6 +436,20 @@ def test_preferences_are_the_users_and_the_products(
     assert code_of(pc, "GetConfigurationValue", "acme/text") is HRESULT.VM_E_PREF_NOT_FOUND
     again.RemoveConfigurationValue("acme/text")
     assert code_of(server, "GetConfigurationValue", "acme/text") is HRESULT.VM_E_PREF_NOT_FOUND
+
+
+def test_preferences_that_could_not_be_read_again_are_not_kept(
+    vpcshim_node: NodeBuilder, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    server = application(vpcshim_node("web"), VS)
+    server.SetConfigurationValue("acme/first", "1")
+    for number in range(8):
+        server.SetConfigurationValue(f"acme/many[@id={number}]", "é" * 20_000)  # of six bytes each in the file
+    with pytest.raises(ComError, match="is the most: remove some values") as caught:
+        server.SetConfigurationValue("acme/many[@id=8]", "é" * 20_000)
+    assert caught.value.scode == HRESULT.E_INVALIDARG
+    assert server.GetConfigurationValue("acme/first") == "1"
 
 
 def test_a_machine_that_stops_before_its_xml_is_read_has_no_activation_values(

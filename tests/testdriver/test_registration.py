@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from vpcshim.hypervisor import disks, redefine, registered, settings
 from vpcshim.hypervisor.errors import DomainBusy
 from vpcshim.migrate import vmc
 from vpcshim.migrate.vhd import VhdType
+from vpcshim.model import fitting
 from vpcshim.model.application import VirtualPC, VirtualServer
 from vpcshim.testing import Machine, Node, NodeBuilder
 from vpcshim.values import Value
@@ -235,6 +237,24 @@ def test_a_machine_of_windows_virtual_pc_by_its_pointer(server: Server, home: Pa
     assert (machine.Memory, machine.Notes) == (512, "moved from the old desk")
 
 
+@pytest.mark.parametrize(
+    ("path", "code", "why"),
+    [
+        ("", HRESULT.E_INVALID_NAME, "a path is not empty"),
+        ("Q:\\a.vmc", HRESULT.E_PATH_NOT_FOUND, "drive Q: stands for no folder"),
+        ("\\\\host\\share\\a.vmc", HRESULT.E_BAD_PATHNAME, "no absolute path"),
+        (".\\a.txt", HRESULT.E_BAD_PATHNAME, r"no \.vmc file"),
+    ],
+)
+def test_a_pointer_that_leads_nowhere_is_named(
+    server: Server, home: Path, path: str, code: HRESULT, why: str
+) -> None:
+    (home / "a.vmcx").write_text(f"<vm_description><vmc_path>{path}</vmc_path></vm_description>")
+    with pytest.raises(ComError, match=rf"a\.vmcx points to .*{why}") as caught:
+        server.RegisterVirtualMachine("", "C:\\a.vmcx")
+    assert caught.value.scode == code
+
+
 def test_a_disk_with_undo_data_is_not_ruined(server: Server, moved: Path) -> None:
     (moved / "VirtualPCUndo_hda.vud").touch()
     with pytest.raises(ComError, match="merge it in the product first"):
@@ -255,6 +275,8 @@ def test_a_disk_that_no_drive_covers_is_named(node: Node, home: Path, moved: Pat
 def test_files_that_cannot_be_registered(server: Server, home: Path, moved: Path) -> None:
     assert code_of(lambda: server.RegisterVirtualMachine("no", "C:\\VMs")) == HRESULT.E_FILE_NOT_FOUND
     assert code_of(lambda: server.RegisterVirtualMachine("no", "C:\\nowhere")) == HRESULT.E_PATH_NOT_FOUND
+    (home / "VMs/folder.vmc").mkdir()
+    assert code_of(lambda: server.RegisterVirtualMachine("folder", "C:\\VMs")) == HRESULT.E_FILE_NOT_FOUND
     assert code_of(lambda: server.RegisterVirtualMachine("web", "C:\\VMs\\web\\moved.vmc")) == (
         HRESULT.VM_E_CONFIG_DUPLICATE_NAME
     )
@@ -290,6 +312,40 @@ def test_a_copy_of_a_file_is_another_machine(server: Server, moved: Path, caplog
     second = server.RegisterVirtualMachine("", "C:\\VMs\\web\\copy.vmc")
     assert first.ConfigID != second.ConfigID
     assert "a new one is made up" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("MOVED", "C:\\vms\\WEB"), ("", "c:\\VMS\\web\\Moved"), ("Moved.VMC", "C:\\VMs\\web")]
+)
+def test_a_file_is_found_in_any_case(server: Server, moved: Path, name: str, path: str) -> None:
+    machine = server.RegisterVirtualMachine(name, path)
+    assert machine.File == "C:\\VMs\\web\\moved.vmc"
+    server.UnregisterVirtualMachine(machine)
+    assert sorted(os.listdir(moved)) == ["data.vhd", "hda.vhd", "moved.vmc"]
+    assert code_of(lambda: server.CreateVirtualMachine(name or "Moved", "C:\\VMs\\web")) == HRESULT.E_ALREADY_EXISTS
+
+
+def test_copies_that_are_registered_at_once_are_two_machines(
+    server: Server, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one is looked at another process registers the other: their GUIDs and addresses are not the same."""
+    at = f"{ETHERNET}/ethernet_controller[@id=0]/ethernet_card_address"
+    foreign(home, {at: bytes.fromhex("0003FF112233"), "hardware/bios/bios_guid": f"{{{uuid.uuid4()}}}"})
+    shutil.copy(home / "theirs/theirs.vmc", home / "copy.vmc")
+    fitted = fitting.fitted
+    others: list[Any] = []
+
+    def slow(*args: Any) -> Any:
+        result = fitted(*args)
+        if not others:
+            others.append(None)
+            others[0] = server.RegisterVirtualMachine("", "C:\\copy.vmc")
+        return result
+
+    monkeypatch.setattr(fitting, "fitted", slow)
+    machine = theirs(server)
+    assert machine.ConfigID != others[0].ConfigID
+    assert machine.NetworkAdapters(1).EthernetAddress != others[0].NetworkAdapters(1).EthernetAddress
 
 
 ETHERNET = "hardware/pci_bus/ethernet_adapter"
@@ -388,6 +444,57 @@ def test_an_image_from_elsewhere_lies_over_images_alone(server: Server, home: Pa
     ):
         server.RegisterVirtualMachine("", path)
     assert server.FindVirtualMachine("theirs") is None
+
+
+def test_a_hard_disk_without_an_image_is_none(server: Server, home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    foreign(
+        home, {f"{IDE}/drive_type": 1, f"{IDE}/pathname/absolute": "", f"{IDE}/undo_pathname/absolute": "C:\\u.vud"}
+    )
+    assert list(theirs(server).HardDiskConnections) == []
+    assert "names no image for the hard disk on ide controller 0, location 0" in caplog.text
+
+
+@pytest.mark.parametrize("drive", ["D:", "d:\\", "\\\\.\\CdRom0", "\\\\.\\PhysicalDrive1"])
+def test_a_drive_of_the_old_host_is_not_carried_over(server: Server, home: Path, drive: str) -> None:
+    foreign(home, {f"{IDE}/drive_type": 1, f"{IDE}/pathname/absolute": drive})
+    with pytest.raises(ComError, match=r"a drive of its old host as a hard disk.*AddHardDiskConnection"):
+        theirs(server)
+    shutil.rmtree(home / "theirs")
+    foreign(home, {f"{IDE}/drive_type": 2, f"{IDE}/pathname/absolute": drive})
+    assert [each.Attachment for each in theirs(server).DVDROMDrives] == [0]  # nothing
+
+
+@pytest.mark.parametrize("paths", [("C:\\VMs\\web.vsv", ""), ("", ".\\web.vsv"), ("", "")])
+def test_a_saved_state_that_is_left_behind_is_told(
+    server: Server, home: Path, paths: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    key = "settings/configuration/saved_state/path"
+    foreign(home, {f"{key}/absolute": paths[0], f"{key}/relative": paths[1]})
+    assert theirs(server).GetConfigurationValue(f"{key}/absolute") == paths[0]
+    told = f"its saved state {''.join(paths)} is not carried over"
+    assert (told in caplog.text) is any(paths)
+
+
+def test_an_image_that_is_none_is_named_with_its_file(server: Server, home: Path) -> None:
+    (home / "a.vhd").write_bytes(b"what a download left".ljust(4096))
+    foreign(home, {f"{IDE}/drive_type": 1, f"{IDE}/pathname/absolute": "C:\\a.vhd"})
+    with pytest.raises(ComError, match=r"theirs\.vmc: .*a\.vhd is no image of the format vpc"):
+        theirs(server)
+
+
+def test_a_network_whose_name_no_bridge_can_have_is_none(server: Server, home: Path) -> None:
+    foreign(home, {f"{ETHERNET}/ethernet_controller[@id=0]/virtual_network/name": "x" * 300})
+    assert theirs(server).NetworkAdapters(1).VirtualNetwork is None
+
+
+def test_the_port_whose_file_cannot_be_had_is_named(server: Server, home: Path) -> None:
+    port = "hardware/super_io/serial_port[@id=1]"
+    foreign(home, {f"{port}/port_type": 2, f"{port}/text_file_path": "Q:\\com.txt"})
+    with pytest.raises(
+        ComError, match=r"theirs\.vmc: the file of serial port 2 .* drive Q: stands for no"
+    ) as caught:
+        theirs(server)
+    assert caught.value.scode == HRESULT.E_PATH_NOT_FOUND
 
 
 def test_a_differencing_image_is_no_disk_with_holes(server: Server, home: Path) -> None:
@@ -639,12 +746,66 @@ def test_what_another_user_registers_is_what_the_machine_was_last(
         assert (disks.read(domain).drives, domain.autostart()) == ((), 1)
 
 
+def test_what_libvirt_has_no_place_for_is_there_for_another_user(
+    server: Server, moved: Path, tmp_path: Path
+) -> None:
+    keys = (
+        "hardware/super_io/parallel_port/port_shared",
+        f"{ETHERNET}/ethernet_controller[@id=0]/virtual_network/id",
+    )
+    machine = server.RegisterVirtualMachine("moved", "C:\\VMs\\web")
+    values = [machine.GetConfigurationValue(key) for key in keys]
+    server.UnregisterVirtualMachine(machine)
+    shutil.rmtree(tmp_path / "config")  # the key of the user who sealed it
+    again = server.RegisterVirtualMachine("moved", "C:\\VMs\\web")
+    assert [again.GetConfigurationValue(key) for key in keys] == values
+
+
+def test_a_folder_that_goes_to_another_host_takes_its_disks_along(
+    node: Node, server: Server, moved: Path, tmp_path: Path
+) -> None:
+    server.UnregisterVirtualMachine(server.RegisterVirtualMachine("moved", "C:\\VMs\\web"))
+    shutil.rmtree(tmp_path / "config")  # another host, another user, another drive
+    moved.rename(tmp_path / "e")
+    drives = {"C:": str(tmp_path / "others"), "E:": str(tmp_path / "e")}
+    there = application(node, VS, drives=drives).RegisterVirtualMachine("moved", "E:\\")
+    assert [disk.HardDisk.File for disk in there.HardDiskConnections] == ["E:\\hda.vhd", "E:\\data.vhd"]
+
+
+def test_a_drive_is_told_as_it_is_now(server: Server, moved: Path) -> None:
+    machine = server.RegisterVirtualMachine("moved", "C:\\VMs\\web")
+    key = "hardware/pci_bus/scsi_adapter[@id=0]/scsi_controller/location[@id=3]/pathname/absolute"
+    assert machine.GetConfigurationValue(key) == "C:\\VMs\\web\\data.vhd"  # where it was found
+    with machine._domain(write=True) as domain:
+        disks.change(domain, lambda devices: devices.remove("sda"))
+    assert code_of(lambda: machine.GetConfigurationValue(key)) == HRESULT.VM_E_PREF_NOT_FOUND
+
+
 def test_the_same_machine_twice_is_refused(virtual_server: Server, home: Path) -> None:
     server = virtual_server
     machine = server.CreateVirtualMachine("db", "C:\\VMs")
     server.UnregisterVirtualMachine(machine)
     shutil.copy(home / "VMs/db.vmc", home / "copy.vmc")
     server.RegisterVirtualMachine("db", "C:\\VMs")
+    with pytest.raises(ComError, match="bios_guid") as caught:
+        server.RegisterVirtualMachine("copy", "C:\\copy.vmc")
+    assert caught.value.scode == HRESULT.E_ALREADY_EXISTS
+
+
+def test_the_same_machine_at_once_is_refused_alike(
+    virtual_server: Server, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = virtual_server
+    server.UnregisterVirtualMachine(server.CreateVirtualMachine("db", "C:\\VMs"))
+    shutil.copy(home / "VMs/db.vmc", home / "copy.vmc")
+    restored = registered.restored
+
+    def slow(*args: Any) -> Any:
+        if args[2] == "copy":
+            server.RegisterVirtualMachine("db", "C:\\VMs")
+        return restored(*args)
+
+    monkeypatch.setattr(registered, "restored", slow)
     with pytest.raises(ComError, match="bios_guid") as caught:
         server.RegisterVirtualMachine("copy", "C:\\copy.vmc")
     assert caught.value.scode == HRESULT.E_ALREADY_EXISTS
@@ -844,7 +1005,7 @@ def test_each_product_prefers_its_own(node: Node, home: Path) -> None:
     [
         ("hardware/pci_bus/ide_adapter/ide_controller[@id=7]/location[@id=0]", "no such place"),
         ("hardware/pci_bus/ide_adapter/ide_controller[@id=0]/location[@id=999999999]", "no such place"),
-        ("hardware/pci_bus/scsi_adapter[@id=0]/x/location[@id=16]", "no such place"),
+        ("hardware/pci_bus/scsi_adapter[@id=0]/x/location[@id=8]", "no such place"),
     ],
 )
 def test_a_drive_at_a_place_that_is_none(server: Server, home: Path, key: str, why: str) -> None:

@@ -40,6 +40,14 @@ def test_what_is_no_memory(memory: str) -> None:
         hardware.read(domain(memory=memory))
 
 
+def test_of_several_base_boards_the_first_is_read_and_set() -> None:
+    boards = "".join(f"<baseBoard><entry name='serial'>{serial}</entry></baseBoard>" for serial in ("one", "two"))
+    root = etree.fromstring(domain(more=f"<os/><sysinfo type='smbios'>{boards}</sysinfo>"))
+    for serial in ("one", "three"):
+        hardware.set_firmware(root, "baseBoard", "serial", serial)
+        assert hardware.read(etree.tostring(root, encoding="unicode")).firmware == {("baseBoard", "serial"): serial}
+
+
 def test_adapters_ports_and_video() -> None:
     read = hardware.read(
         domain(

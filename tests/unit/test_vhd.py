@@ -55,6 +55,19 @@ def test_a_footer(tmp_path: Path) -> None:
     assert vhd.is_vhd(path)
 
 
+@pytest.mark.parametrize("kind", [VhdType.FIXED, VhdType.DYNAMIC])
+def test_a_footer_of_before_virtual_pc_2004_is_a_byte_shorter(tmp_path: Path, kind: VhdType) -> None:
+    path = tmp_path / "old.vhd"
+    write(path, kind, 8 * SECTOR, {3: b"3" * SECTOR})
+    new, data = vhd.footer(path), whole(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert vhd.is_vhd(path)
+    assert (vhd.footer(path), whole(path)) == (new, data)
+    size = path.stat().st_size
+    vhd.set_id(path, CHILD)
+    assert (vhd.footer(path).id, path.stat().st_size, whole(path)) == (CHILD, size, data)
+
+
 def test_another_identifier(tmp_path: Path) -> None:
     for kind in (VhdType.DYNAMIC, VhdType.FIXED):
         path = tmp_path / f"{kind.name}.vhd"

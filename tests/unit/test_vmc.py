@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vpcshim.migrate import machine as described
 from vpcshim.migrate import vmc
 from vpcshim.migrate.machine import Drive, Identity, Machine, Nic, Place, Port
-from vpcshim.values import Value
+from vpcshim.values import NAME, Value
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 IDE = "hardware/pci_bus/ide_adapter/ide_controller"
@@ -65,7 +65,7 @@ def test_a_file_of_windows_virtual_pc_and_the_one_that_points_to_it() -> None:
     )
 
 
-names = st.from_regex(r"\A[a-z_][a-z0-9_.-]{0,8}\Z")
+names = st.from_regex(rf"\A{NAME}\Z").map(lambda name: name[:8])
 numbers = st.none() | st.integers(0, 12)
 steps = st.tuples(names, numbers).map(lambda step: step[0] if step[1] is None else f"{step[0]}[@id={step[1]}]")
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\t\n\r"), max_size=20)
@@ -177,9 +177,14 @@ def test_what_is_hostile_or_no_vmc_is_refused(data: bytes, why: str) -> None:
         vmc.read(data)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8", "utf-8-sig"])
-def test_every_encoding_that_editors_leave_is_read(encoding: str) -> None:
-    bom = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+@pytest.mark.parametrize(
+    ("encoding", "bom"),
+    [
+        *(("utf-16", b""), ("utf-16-be", codecs.BOM_UTF16_BE), ("utf-8", b""), ("utf-8-sig", b"")),
+        *(("utf-16-le", b""), ("utf-16-be", b"")),
+    ],
+)
+def test_every_encoding_that_editors_leave_is_read(encoding: str, bom: bytes) -> None:
     data = bom + document('<preferences><a type="string">ä</a></preferences>', encoding)
     assert vmc.read(data) == {"a": "ä"}
 
@@ -187,9 +192,11 @@ def test_every_encoding_that_editors_leave_is_read(encoding: str) -> None:
 def test_what_does_not_fit_its_type_is_text() -> None:
     body = (
         '<preferences><a type="integer">many</a><b type="boolean">perhaps</b><c type="bytes">0G</c>'
-        '<d type="other">x</d><e id="x" type="integer"> -3 </e><f/></preferences>'
+        '<d type="other">x</d><e id="x" type="integer"> -3 </e><f/><g type="integer">4294967296</g>'
+        '<h type="integer">-2147483649</h><größe id="2" type="integer">4294967295</größe></preferences>'
     )
-    assert vmc.read(document(body)) == {"a": "many", "b": "perhaps", "c": "0G", "d": "x", "e": -3}
+    numbers = {"e": -3, "g": "4294967296", "h": "-2147483649", "größe[@id=2]": 4294967295}
+    assert vmc.read(document(body)) == {"a": "many", "b": "perhaps", "c": "0G", "d": "x", **numbers}
 
 
 @pytest.mark.parametrize("key", ["", "/", "a//b", "a b", "a[@id=x]", "<a>", "a/", "1a"])
@@ -206,3 +213,29 @@ def test_adapters_that_were_taken_out_are_not_there() -> None:
         f"{at}/ethernet_controller[@id=1]/ethernet_card_address": b"\x00\x03\xff\x00\x00\x01",
     }
     assert described.read(values).nics == (Nic(None),)  # of an address that is not made up yet, none
+
+
+def test_a_value_without_a_type_is_a_text_and_no_default_takes_its_place() -> None:
+    hardware = "<hardware><memory><ram_size>512</ram_size></memory></hardware>"
+    values = vmc.read(f"<preferences><a><b>5</b><c> </c></a>{hardware}</preferences>".encode())
+    assert values == {"a/b": "5", "hardware/memory/ram_size": "512"}
+    with pytest.raises(vmc.BadVmc, match="ram_size is '512'"):
+        described.read(values)
+
+
+@given(machines)
+def test_what_is_written_of_the_hardware_is_known_as_such(machine: Machine) -> None:
+    assert all(map(described.described, described.write(machine)))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "hardware/super_io/parallel_port/port_shared",
+        "hardware/pci_bus/ethernet_adapter/ethernet_controller[@id=0]/virtual_network/id",
+        "hardware/pci_bus/scsi_adapter[@id=0]/scsi_controller/location[@id=0]/serial",
+        "hardware/bios/cmos",
+    ],
+)
+def test_what_else_is_said_of_the_hardware_is_not(key: str) -> None:
+    assert not described.described(key)

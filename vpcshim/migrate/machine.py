@@ -106,6 +106,14 @@ _IDENTITY = {
     "chassis_asset_tag": f"{_BIOS}/chassis/asset_tag",
 }
 BIOS_GUID = f"{_BIOS}/bios_guid"
+# What `write` writes below a place of a drive, an adapter, a floppy drive and a port.
+_LEAVES = frozenset(
+    (
+        *("drive_type", "pathname/absolute", "pathname/relative", "undo_pathname/absolute"),
+        *("undo_pathname/relative", "ethernet_card_address", "virtual_network/name", "absolute", "relative"),
+        *("port_type", "text_file_path", "pipe_name", "port_name"),
+    )
+)
 NOTES = "vpcshim/notes"  # the products keep them elsewhere
 
 
@@ -158,7 +166,8 @@ def described(key: str) -> bool:
     """Whether a key is one that `write` may write: what was read of it is in the hardware."""
     if key in (RAM_SIZE, BIOS_GUID, NOTES, f"{_ETHERNET}/controller_count", *_IDENTITY.values()):
         return True
-    return any(pattern.fullmatch(key) for pattern in (_LOCATION, _NIC, _FLOPPY, _PORT))
+    found = next(filter(None, (pattern.fullmatch(key) for pattern in (_LOCATION, _NIC, _FLOPPY, _PORT))), None)
+    return found is not None and found[found.re.groups] in _LEAVES
 
 
 def _memory(values: Values) -> int | None:

@@ -176,7 +176,7 @@ def set_id(path: Path, identifier: uuids.UUID) -> None:
     """
     with path.open("r+b") as file:
         found = _footer(file, path)
-        end = file.seek(0, os.SEEK_END) - SECTOR
+        end = _place_of_footer(file, path)
         for place in (end,) if found.type is VhdType.FIXED else (0, end):
             file.seek(place)
             raw = bytearray(file.read(SECTOR))
@@ -188,20 +188,27 @@ def set_id(path: Path, identifier: uuids.UUID) -> None:
             file.write(raw)
 
 
-def _footer(file: BinaryIO, path: Path) -> Footer:
+def _place_of_footer(file: BinaryIO, path: Path) -> int:
     end = file.seek(0, os.SEEK_END)
     if end < SECTOR:
         raise NotVhd(f"{path} is no .vhd image: it has {end} bytes")
-    file.seek(end - SECTOR)
-    raw = file.read(SECTOR)
-    if raw[:8] != _COOKIE:
-        raise NotVhd(f"{path} is no .vhd image: it has no footer at its end")
+    for size in (SECTOR, SECTOR - 1):  # what was made before Virtual PC 2004 has a footer that is a byte shorter
+        file.seek(end - size)
+        if file.read(len(_COOKIE)) == _COOKIE:
+            return end - size
+    raise NotVhd(f"{path} is no .vhd image: it has no footer at its end")
+
+
+def _footer(file: BinaryIO, path: Path) -> Footer:
+    end = _place_of_footer(file, path)
+    file.seek(end)
+    raw = file.read(SECTOR).ljust(SECTOR, b"\0")
     _, _, _, offset, _, _, _, _, _, size, _, kind, checksum, identifier = _FOOTER.unpack_from(raw)
     if checksum != _sum(raw, _CHECKSUM):
         raise VhdError(f"{path} is damaged: the checksum of its footer is wrong")
     if kind not in list(VhdType):
         raise VhdError(f"{path} is a .vhd image of a type that is not known ({kind})")
-    if size > _LARGEST_DISK or (kind == VhdType.FIXED and size > end - SECTOR):
+    if size > _LARGEST_DISK or (kind == VhdType.FIXED and size > end):
         raise VhdError(f"{path} is damaged: it is to hold {size} bytes")
     return Footer(VhdType(kind), size, uuids.UUID(bytes=identifier), offset)
 

@@ -18,16 +18,17 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from vpcshim.values import Value, written
+from vpcshim.values import NAME, Value, written
 from vpcshim.xmlparser import has_dtd, make_parser
 
 Values = Mapping[str, Value]
 
 LARGEST = 4 << 20  # bytes; real ones have some ten thousand
-_STEP = re.compile(r"([A-Za-z_][\w.-]*)(?:\[@id=[\"']?(\d{1,9})[\"']?\])?")
+_STEP = re.compile(rf"({NAME})(?:\[@id=[\"']?([0-9]{{1,9}})[\"']?\])?")
 _DECLARATION = re.compile(r"\s*<\?xml\b[^>]*\?>")
 _DIGITS = re.compile(r"[+-]?\d{1,20}")
 _BOMS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"), (codecs.BOM_UTF8, "utf-8"))
+_UNMARKED = {b"<\0": "utf-16-le", b"\0<": "utf-16-be"}  # how they begin where a converter left the mark out
 _HEAD = '<?xml version="1.0" encoding="UTF-16"?>\n<!-- Microsoft Virtual Machine Options and Settings -->\n'
 
 
@@ -53,7 +54,7 @@ def steps_of(key: str) -> list[tuple[str, str | None]]:
 def read(data: bytes) -> dict[str, Value]:
     """The values of a .vmc by their keys, in the order of the file.
 
-    A value that does not fit its type is read as a string: files of all versions are to be read.
+    A value that does not fit its type, or has none, is read as a string: files of all versions are to be read.
 
     Raises:
         BadVmc: It is too large, not well-formed, has a DTD, or is none.
@@ -67,9 +68,9 @@ def read(data: bytes) -> dict[str, Value]:
         element, above = pending.pop()
         name, number = str(element.tag), element.get("id")
         key = f"{above}{name}[@id={number}]" if number is not None and number.isdecimal() else f"{above}{name}"
-        kind = element.get("type")
-        if kind is not None:
-            values.setdefault(key, _typed(kind, element.text or ""))
+        kind, text = element.get("type"), element.text or ""
+        if kind is not None or (text.strip() and not len(element)):
+            values.setdefault(key, text if kind is None else _typed(kind, text))
         pending.extend((child, f"{key}/") for child in reversed(element))
     return values
 
@@ -145,7 +146,8 @@ def _file(root: etree._Element) -> bytes:
 def _root(data: bytes) -> etree._Element:
     if len(data) > LARGEST:
         raise BadVmc(f"it has {len(data)} bytes, and no .vmc has more than {LARGEST}")
-    bom, encoding = next(((bom, name) for bom, name in _BOMS if data.startswith(bom)), (b"", "utf-8"))
+    unmarked = (b"", _UNMARKED.get(data[:2], "utf-8"))
+    bom, encoding = next(((bom, name) for bom, name in _BOMS if data.startswith(bom)), unmarked)
     try:
         text = data[len(bom) :].decode(encoding)
         root = etree.fromstring(_DECLARATION.sub("", text, count=1).encode(), make_parser())
@@ -163,7 +165,7 @@ def _typed(kind: str, text: str) -> Value:
     match kind:
         case "boolean" if stripped.lower() in ("true", "false"):
             return stripped.lower() == "true"
-        case "integer" if _DIGITS.fullmatch(stripped):
+        case "integer" if _DIGITS.fullmatch(stripped) and -(1 << 31) <= int(stripped) < 1 << 32:
             return int(stripped)
         case "bytes":
             try:

@@ -7,6 +7,7 @@ without (a path that no drive of the map covers, undo data that would be ruined)
 from __future__ import annotations
 
 import logging
+import os
 import re
 import uuid as uuids
 from collections.abc import Iterable
@@ -36,14 +37,16 @@ logger = logging.getLogger(__name__)
 MEMORY = 128  # MB of a machine that says nothing else
 # Files of the products hold some two hundred. libvirt's own check of a definition takes ever longer with them.
 _MOST_VALUES = 4096
-_MOST_CHARACTERS = 1 << 20  # as of what scripts set
 # What a Windows host calls a port, and what that is here.
 _HOST_PORT = re.compile(r"(?:COM|LPT)([1-9][0-9]?):?", re.IGNORECASE)
 _PORT_DEVICE = re.compile(r"/dev/(?:tty[A-Za-z]+|parport)[0-9]{1,3}")
 _TEXTS = (".txt", ".log")
 _DEVICES = {"serial": "/dev/ttyS", "parallel": "/dev/parport"}
-# How many controllers a .vmc may speak of on a bus, and how many places there are on each.
-_PLACES = {"ide": (2, 2), "scsi": (4, 16), "floppy": (1, 2)}
+# How many controllers a .vmc may speak of on a bus, and how many places there are on each: on SCSI those of QEMU's
+# adapter for PCs, which are one more than the products have.
+_PLACES = {"ide": (2, 2), "scsi": (4, 8), "floppy": (1, 2)}
+# What stands for a drive of the product's own host: a letter alone, or a device.
+_HOST_DRIVE = re.compile(r"[A-Za-z]:\\?|\\\\\.\\.*")
 _SYSFS_NET = Path("/sys/class/net")
 _ENTRIES = {
     "bios_serial": ("system", "serial"),
@@ -51,6 +54,7 @@ _ENTRIES = {
     "chassis_serial": ("chassis", "serial"),
     "chassis_asset_tag": ("chassis", "asset"),
 }
+_SAVED_STATE = "settings/configuration/saved_state/path"
 # What is kept as a value of ours, though scripts have properties for it.
 _CHOSEN = (undoing.ENABLED, undoing.ACTION)
 _PC_BUSES = {"ide": "ide", "sata": "ide", "scsi": "scsi", "fdc": "floppy"}
@@ -80,6 +84,12 @@ def fitted(
     known: Iterable[Registered],
 ) -> domainbuild.NewMachine:
     """The machine that a .vmc of the products describes, as it can be had here beside those that are known."""
+    state = next(
+        (held[key] for leaf in ("absolute", "relative") if held.get(key := f"{_SAVED_STATE}/{leaf}")), None
+    )
+    if state is not None:
+        text = "%s: its saved state %s is not carried over: the guest starts as after a power failure"
+        logger.warning(text, place.shown, state)
     uuid = machine.uuid or str(uuids.uuid4())
     in_use = {each.uuid: each.name for each in known}
     if uuid in in_use:
@@ -91,7 +101,7 @@ def fitted(
         place.name,
         uuid,
         machine.memory or MEMORY,
-        tuple(_drive(host, place, drive) for drive in machine.drives),
+        tuple(_drive(host, place, drive) for drive in machine.drives if not _is_no_drive(place, drive)),
         tuple(connected.nic(place, nic) for nic in machine.nics),
         tuple(_ports(host, place, machine)),
         {entry: text for name, entry in _ENTRIES.items() if (text := getattr(machine.identity, name))},
@@ -112,7 +122,7 @@ def _kept(place: Place, held: vmc.Values) -> dict[str, Value]:
             if str(key) in _CHOSEN:
                 if not _is_choice(place, str(key), value):
                     continue
-            elif table.find(key) is not None:
+            elif table.find(key) is not None or described.described(str(key)):
                 continue
             value = values.given(key, value)
         except Failure as failure:
@@ -125,11 +135,11 @@ def _kept(place: Place, held: vmc.Values) -> dict[str, Value]:
             continue
         branches |= above
         kept[str(key)] = value
-    size = sum(len(name) + len(str(value)) for name, value in kept.items())
-    if len(kept) > _MOST_VALUES or size > _MOST_CHARACTERS:
+    size = values.kept_size(kept)
+    if len(kept) > _MOST_VALUES or size > values.MOST:
         text = (
-            f"{place.shown} holds {len(kept)} values of {size} characters together, and {_MOST_VALUES} values of "
-            f"{_MOST_CHARACTERS} characters are the most that is kept"
+            f"{place.shown} holds {len(kept)} values of {size} bytes together, and {_MOST_VALUES} values of "
+            f"{values.MOST} bytes are the most that is kept"
         )
         raise Failure(HRESULT.DISP_E_EXCEPTION, text)
     return kept
@@ -169,6 +179,15 @@ def new_drive(drive: described.Drive, file: Path | None, form: str) -> domainbui
     )
 
 
+def _is_no_drive(place: Place, drive: described.Drive) -> bool:
+    """Whether a .vmc speaks of a hard disk and names none: there is nothing, and nothing is missing."""
+    if drive.kind != "disk" or drive.image:
+        return False
+    text = "%s names no image for the hard disk on %s controller %d, location %d: there is none"
+    logger.warning(text, place.shown, drive.bus, drive.controller, drive.location)
+    return True
+
+
 def _drive(host: Host, place: Place, drive: described.Drive) -> domainbuild.Drive:
     controllers, units = _PLACES[drive.bus]
     if drive.controller >= controllers or drive.location >= units:
@@ -185,6 +204,12 @@ def _drive(host: Host, place: Place, drive: described.Drive) -> domainbuild.Driv
         raise Failure(HRESULT.DISP_E_EXCEPTION, text)
     file = _path(host, place, drive.image) if drive.image else None
     if file is None:
+        if drive.kind == "disk":
+            text = (
+                f"{place.shown} has a drive of its old host as a hard disk ({drive.image.absolute}): take that out "
+                "of the file, and attach what it is here when the machine is registered (AddHardDiskConnection)"
+            )
+            raise Failure(HRESULT.DISP_E_EXCEPTION, text)
         return new_drive(drive, None, images.RAW)
     _check_image(place, file)
     if not file.exists():
@@ -192,8 +217,8 @@ def _drive(host: Host, place: Place, drive: described.Drive) -> domainbuild.Driv
         logger.warning("%s: there is no file %s, and the machine will not start without it", place.shown, file)
         form = images.VHD if drive.kind == "disk" and file.suffix.lower() in (".vhd", ".vud") else images.RAW
     else:
-        form = images.format_of(file) if drive.kind == "disk" else images.RAW
         try:
+            form = images.format_of(file) if drive.kind == "disk" else images.RAW
             images.check_whole(file, form)
         except Failure as failure:
             raise Failure(HRESULT.DISP_E_EXCEPTION, f"{place.shown}: {failure.description}") from failure
@@ -217,10 +242,8 @@ def _path(host: Host, place: Place, found: described.Place) -> Path | None:
 
     None for a drive of the product's own host.
     """
-    if found.absolute and len(found.absolute) <= len("D:\\") and found.absolute[1:2] == ":":
-        logger.warning(
-            "%s: the host's drive %s is not carried over: that drive is empty", place.shown, found.absolute
-        )
+    if _HOST_DRIVE.fullmatch(found.absolute):
+        logger.warning("%s: the drive %s of its old host is not carried over", place.shown, found.absolute)
         return None
     failure: Failure | None = None
     candidates = []
@@ -261,7 +284,7 @@ class _Networks:
         found = next((name for name in self._networks if name.casefold() == folded), None)
         if found is not None:
             return domainbuild.Nic(mac, network=found)
-        if self._local and "/" not in nic.network and (_SYSFS_NET / nic.network / "bridge").is_dir():
+        if self._local and "/" not in nic.network and os.path.isdir(_SYSFS_NET / nic.network / "bridge"):
             return domainbuild.Nic(mac, bridge=nic.network)
         logger.warning(
             "%s: there is no network or bridge %r here: that adapter is connected to nothing",
@@ -304,7 +327,7 @@ def _port(host: Host, place: Place, plain: domainbuild.Port, port: described.Por
         case "none":
             return plain
         case "file" if port.path:
-            file = host.paths.to_host(port.path, base=place.file.parent)
+            file = _text_file(host, place, plain, port.path)
             if _is_text(host, place, file):
                 return replace(plain, type="file", path=str(file))
         case "pipe" if socket is not None:
@@ -322,6 +345,16 @@ def _port(host: Host, place: Place, plain: domainbuild.Port, port: described.Por
     return plain
 
 
+def _text_file(host: Host, place: Place, plain: domainbuild.Port, path: str) -> Path:
+    try:
+        return host.paths.to_host(path, base=place.file.parent)
+    except Failure as failure:
+        text = (
+            f"{place.shown}: the file of {plain.kind} port {plain.number + 1} cannot be had: {failure.description}"
+        )
+        raise Failure(failure.code, text) from failure
+
+
 def _is_text(host: Host, place: Place, file: Path) -> bool:
     """Whether a file is one for what a port writes: of a mapped drive or below the .vmc, and new or a text."""
     found = file.resolve()
@@ -329,8 +362,8 @@ def _is_text(host: Host, place: Place, file: Path) -> bool:
     return near and (not found.exists() or (found.is_file() and found.suffix.lower() in _TEXTS))
 
 
-def described_by(domain: libvirt.virDomain, text: str, paths: DriveMap) -> described.Machine:
-    """The machine's hardware as a .vmc describes it, as far as one can: for other readers, and for other users."""
+def described_by(domain: libvirt.virDomain, text: str, file: Path, paths: DriveMap) -> described.Machine:
+    """The machine's hardware as its .vmc describes it, as far as one can: for other readers, users and hosts."""
     held = hardware.read(text)
     drives = []
     for drive in disks.read(domain).drives:
@@ -338,7 +371,8 @@ def described_by(domain: libvirt.virDomain, text: str, paths: DriveMap) -> descr
         if bus is not None and drive.device in ("disk", "cdrom", "floppy"):
             image = described.Place()
             if drive.medium is not None and drive.medium.is_local:
-                image = described.Place(paths.to_script(drive.medium.path))
+                path = drive.medium.path
+                image = described.Place(paths.to_script(path), table.relative_to(str(file), path, paths) or "")
             controller, unit = drive.place.controller, drive.place.unit
             if drive.place.bus == "sata":
                 controller, unit = divmod(unit, _PLACES["ide"][1])

@@ -85,8 +85,13 @@ class Preferences:
             with hostfiles.locked(self.file.with_suffix(".lock")):
                 values = self.all()
                 of(values)
-                text = json.dumps({key: _written(value) for key, value in values.items()}, indent=1)
-                hostfiles.replace(self.file, text.encode())
+                data = json.dumps({key: _written(value) for key, value in values.items()}, indent=1).encode()
+                if len(data) > _LARGEST:  # it could not be read any more
+                    text = (
+                        f"{self.file} would have {len(data)} bytes, and {_LARGEST} is the most: remove some values"
+                    )
+                    raise Failure(HRESULT.E_INVALIDARG, text)
+                hostfiles.replace(self.file, data)
         except OSError as error:
             raise self._failed(f"the preferences cannot be kept in {self.file}", error) from error
 

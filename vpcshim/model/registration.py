@@ -200,10 +200,15 @@ def register(host: fitting.Host, place: Place) -> str:
         autostart = fitting.starts_with_host(place, held)
         notes = machine.notes or pointer.notes
         define = registered.prepared(host.connect, fitting.fitted(host, place, held, machine, notes, known))
+    before = set(known)
     with one_at_a_time():  # nobody made such a machine while the images were looked at
         known = registered.registered(host.connect)
         _check_name(known, place.name)
         _check_not_registered(known, place)
+        if ours is not None:
+            _check_identity(known, machine, place)
+        elif set(known) != before:  # another may have taken its GUID or an address: copies of a .vmc have the same
+            define = registered.prepared(host.connect, fitting.fitted(host, place, held, machine, notes, known))
         try:
             domain = define()
         except libvirt.libvirtError as error:
@@ -282,16 +287,15 @@ def _unregister(domain: libvirt.virDomain, paths: DriveMap, new_file: Callable[[
     if lost:
         raise Failure(HRESULT.DISP_E_EXCEPTION, f"{name} cannot be unregistered: {lost}. Delete those first")
     kept = registered.read_settings(domain)
-    file = _own_file(domain, kept)
-    data = _kept_file(domain, kept, paths)
+    own = _own_file(domain, kept)
+    file = own or new_file(name)
+    data = _kept_file(domain, kept, file, paths)
     with hostfiles.told(f"{name} cannot be unregistered, its .vmc file is not written"):
-        if file is None:
-            file = new_file(name)
-            file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if own is None:
             _keep(domain, file, data)
             logger.warning("%s had no .vmc file of its own: its definition is kept in %s", name, file)
         else:
-            file.parent.mkdir(parents=True, exist_ok=True)
             hostfiles.replace(file, data)  # its definition may hold passwords
     registered.undefine(domain, keep=True)
 
@@ -323,14 +327,14 @@ def _is_left_of(domain: libvirt.virDomain, file: Path) -> bool:
     return not owned and seal.opened(held) is not None and described.read(held).uuid == domain.UUIDString()
 
 
-def _kept_file(domain: libvirt.virDomain, kept: Settings, paths: DriveMap) -> bytes:
-    """The .vmc, from which the definition can be had again: that is tried before the machine is forgotten.
+def _kept_file(domain: libvirt.virDomain, kept: Settings, file: Path, paths: DriveMap) -> bytes:
+    """The .vmc's data, from which the definition can be had again: that is tried before the machine is forgotten.
 
     Raises:
         Failure: It cannot, being larger than what is read, say.
     """
     text, autostart = registered.definition_text(domain), bool(domain.autostart())
-    hardware = described.write(fitting.described_by(domain, text, paths))
+    hardware = described.write(fitting.described_by(domain, text, file, paths))
     hardware[table.AUTO_START] = int(autostart)
     kept_values = {key: value for key, value in _representable(kept.values).items() if not described.described(key)}
     why = "what was written is not what is read"

@@ -62,10 +62,10 @@ def place(paths: DriveMap, product: Product, name: str, path: str) -> Place:
         if path.endswith(("\\", "/")) or host.is_dir():
             text = f"{path} is a folder: without a name, the path is that of the machine's {EXTENSION} file"
             raise Failure(HRESULT.E_INVALID_NAME, text)
-        file = host if is_file else host.with_name(f"{host.name}{EXTENSION}")
+        file = host if is_file else paths.to_host(f"{host.name}{EXTENSION}", base=host.parent)
         check_new_name(file.stem, product, longest=_LONGEST_NAME[product])
         return Place(file.stem, file, paths.to_script(file))
-    file = host if is_file else host / f"{stem}{EXTENSION}"
+    file = host if is_file else paths.to_host(f"{stem}{EXTENSION}", base=host)  # in any case, as all of a path
     shown = paths.to_script(file)
     if not path.startswith("/") and len(shown) > _LONGEST_PATH:
         text = (
@@ -87,7 +87,12 @@ def followed(paths: DriveMap, found: Place) -> tuple[Place, vmc.Vmcx]:
         pointer = vmc.read_vmcx(_data(found))
     except vmc.BadVmc as error:
         raise _no_vmc(found, POINTER, error) from error
-    file = paths.to_host(pointer.vmc_path, base=found.file.parent)
+    try:
+        file = paths.to_host(pointer.vmc_path, base=found.file.parent)
+    except Failure as failure:
+        raise Failure(
+            failure.code, f"{found.shown} points to no {EXTENSION} file: {failure.description}"
+        ) from failure
     if file.suffix.lower() != EXTENSION:
         raise Failure(HRESULT.E_BAD_PATHNAME, f"{found.shown} points to {file}, which is no {EXTENSION} file")
     return Place(found.name, file, paths.to_script(file)), pointer
@@ -122,6 +127,8 @@ def _data(found: Place) -> bytes:
         raise Failure(HRESULT.E_PATH_NOT_FOUND, f"{found.shown}: there is no folder {found.file.parent}")
     try:
         with hostfiles.told(f"{found.shown} cannot be read"):
+            if found.file.is_dir():
+                raise Failure(HRESULT.E_FILE_NOT_FOUND, f"{found.shown}: {found.file} is a folder")
             return hostfiles.read(found.file, vmc.LARGEST)
     except ValueError as error:
         raise Failure(HRESULT.DISP_E_EXCEPTION, f"{found.shown}: {error}") from error

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
+from vpcshim.values import NAME
 
 LONGEST = 1024  # characters; the longest key of a real file has 120
 DEEPEST = 32  # elements
-_ELEMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*)(?:\[@id=([0-9]{1,9})\])?")
+_ELEMENT = re.compile(rf"({NAME})(?:\[@id=([0-9]{{1,9}})\])?")
 
 
 @dataclass(frozen=True, slots=True)

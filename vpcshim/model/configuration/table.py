@@ -104,15 +104,24 @@ _PORT_TYPES = {
 
 
 def _at(bus: str) -> Callable[[Facts, tuple[int, ...]], Drive | None]:
-    """The drive at the place that the numbers of a key name: of IDE channel and unit, of floppies the unit."""
-    return lambda facts, numbers: facts.hardware.devices.at(Place(bus, *(0, *numbers)[-2:]))
+    """The drive at the place that the numbers of a key name: of controller and unit; of floppies the unit alone."""
+
+    def find(facts: Facts, numbers: tuple[int, ...]) -> Drive | None:
+        *controllers, unit = numbers
+        # Several SCSI adapters of one controller each, or one of several controllers: as .vmc files are read.
+        return facts.hardware.devices.at(Place(bus, next(filter(None, reversed(controllers)), 0), unit))
+
+    return find
 
 
-def _drive_type(facts: Facts, numbers: tuple[int, ...]) -> Value | None:
-    drive = _at("ide")(facts, numbers)
-    if drive is not None:
-        return _DRIVE_TYPES.get(drive.device)
-    return 0 if max(numbers) <= 1 else None  # a PC has two channels with two places each
+def _drive_type(bus: str) -> Read:
+    def read(facts: Facts, numbers: tuple[int, ...]) -> Value | None:
+        drive = _at(bus)(facts, numbers)
+        if drive is not None:
+            return _DRIVE_TYPES.get(drive.device)
+        return 0 if bus == "ide" and max(numbers) <= 1 else None  # a PC has two channels with two places each
+
+    return read
 
 
 def _path(bus: str, *, undo: bool = False, relative: bool = False) -> Read:
@@ -126,16 +135,14 @@ def _path(bus: str, *, undo: bool = False, relative: bool = False) -> Read:
         if undo and over is None:
             return None
         path = drive.medium.path if over is None or undo else str(over.original)
-        shown = facts.paths.to_script(path)
-        return _relative(shown, facts) if relative else shown
+        return relative_to(facts.settings().file, path, facts.paths) if relative else facts.paths.to_script(path)
 
     return read
 
 
-def _relative(shown: str, facts: Facts) -> str | None:
-    r"""A path from the folder of the machine's .vmc on, as `.\hda.vhd`; None without a .vmc on the same drive."""
-    file = facts.settings().file
-    home = facts.paths.to_script(file) if file else ""
+def relative_to(file: str, path: str, paths: DriveMap) -> str | None:
+    r"""A path of the host from the folder of a .vmc on, as `.\hda.vhd`; None without a .vmc on the same drive."""
+    shown, home = paths.to_script(path), paths.to_script(file) if file else ""
     if home.startswith("/") and shown.startswith("/"):
         below = os.path.relpath(shown, os.path.dirname(home)).replace("/", ntpath.sep)
     elif home[1:2] == ":" and home[:2] == shown[:2]:
@@ -181,15 +188,30 @@ AUTO_START = "settings/startup/automatic/type"
 _ETHERNET = "hardware/pci_bus/ethernet_adapter"
 _CONTROLLER = f"{_ETHERNET}/ethernet_controller[@id=*]"
 _IDE = "hardware/pci_bus/ide_adapter/ide_controller[@id=*]/location[@id=*]"
+# Whatever Virtual Server numbers: adapters, their controllers, or both.
+_SCSI = tuple(
+    f"hardware/pci_bus/scsi_adapter{adapter}{controller}/location[@id=*]"
+    for adapter in ("", "[@id=*]")
+    for controller in ("", "/scsi_controller", "/scsi_controller[@id=*]")
+)
 _SERIAL = "hardware/super_io/serial_port[@id=*]"
 _MEDIA = "the drive's own object (IVMHardDiskConnection, IVMDVDDrive, IVMFloppyDrive)"
 _UNDO = "Undoable, MergeUndoDisks and DiscardUndoDisks"
 
 
-def _medium(drive: str, bus: str) -> tuple[Row, Row]:
+def _medium(drive: str, bus: str) -> tuple[Row, ...]:
     return (
         Row(f"{drive}/pathname/absolute", str, _path(bus), instead=_MEDIA),
         Row(f"{drive}/pathname/relative", str, _path(bus, relative=True), instead=_MEDIA),
+    )
+
+
+def _drive_rows(drive: str, bus: str) -> tuple[Row, ...]:
+    return (
+        Row(f"{drive}/drive_type", int, _drive_type(bus), instead=_MEDIA),
+        *_medium(drive, bus),
+        Row(f"{drive}/undo_pathname/absolute", str, _path(bus, undo=True), instead=_UNDO),
+        Row(f"{drive}/undo_pathname/relative", str, _path(bus, undo=True, relative=True), instead=_UNDO),
     )
 
 
@@ -216,10 +238,8 @@ _ROWS = {
             _network,
             instead="IVMNetworkAdapter.AttachToVirtualNetwork",
         ),
-        Row(f"{_IDE}/drive_type", int, _drive_type, instead=_MEDIA),
-        *_medium(_IDE, "ide"),
-        Row(f"{_IDE}/undo_pathname/absolute", str, _path("ide", undo=True), instead=_UNDO),
-        Row(f"{_IDE}/undo_pathname/relative", str, _path("ide", undo=True, relative=True), instead=_UNDO),
+        *_drive_rows(_IDE, "ide"),
+        *(row for drive in _SCSI for row in _drive_rows(drive, "scsi")),
         *_medium("hardware/super_io/floppy[@id=*]", "fdc"),
         Row(f"{_SERIAL}/port_type", int, _serial_type, instead="IVMSerialPort.Configure"),
         Row(f"{_SERIAL}/text_file_path", str, _serial_path(_TEXT_FILE), instead="IVMSerialPort.Configure"),

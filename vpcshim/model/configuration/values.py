@@ -18,11 +18,14 @@ from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.member import Product
 from vpcshim.com.variant import VT, Variant
+from vpcshim.hypervisor import settings
 from vpcshim.model.configuration.keys import Key
 from vpcshim.values import Value
 
 LARGEST = 1 << 16  # characters of a string, and bytes
-_ALL = 1 << 20  # characters of all values of one machine together; libvirt hands out at most four times that
+# Bytes of all values of one machine, as they are kept. libvirt hands out four times that, and tells nothing
+# of a machine that has more; a .vmc, where they are written once more within a text, is read up to as much.
+MOST = 1 << 20
 _BITS = 1 << 32
 _SIGN = 1 << 31
 # What XML 1.0 cannot hold, and so neither can a domain's definition.
@@ -107,10 +110,15 @@ def with_value(values: Mapping[str, Value], key: Key, value: Value, beside: str 
         text = f"{name} cannot be a value beside {beside}: an element holds a value or other elements"
         raise Failure(HRESULT.E_INVALIDARG, text)
     changed = {**values, name: value}
-    size = sum(len(kept) + len(str(held)) for kept, held in changed.items())
-    if size > _ALL:
-        raise Failure(HRESULT.E_INVALIDARG, f"with {name} the values are {size} characters, and {_ALL} is the most")
+    size = kept_size(changed)
+    if size > MOST:
+        raise Failure(HRESULT.E_INVALIDARG, f"with {name} the values have {size} bytes, and {MOST} is the most")
     return changed
+
+
+def kept_size(values: Mapping[str, Value]) -> int:
+    """How many bytes values have as they are kept: as XML, where a character may have five."""
+    return len(settings.as_xml(settings.Settings(values=values)).encode())
 
 
 def without_value(values: Mapping[str, Value], key: Key, missing: Callable[[Key], Failure]) -> dict[str, Value]:
