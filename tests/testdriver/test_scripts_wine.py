@@ -514,6 +514,76 @@ def test_a_variable_is_called_in_every_way(run: Runner) -> None:
     assert ran.lines == [*["hello"] * 5, "1 2", "1 2", "-1 ab", "1 2", "3 4", "-1 0"]
 
 
+@pytest.mark.parametrize(
+    ("condition", "true"),
+    [
+        ("x > 9", True),
+        ("x > 100", False),
+        ("100 > x", True),
+        ("x = 10 And Not x <> 10", True),
+        ('n = "10" And "10" = n', True),
+        ('n < "9"', True),
+        ("t > 5", True),
+        ("t = 5", False),
+        ("x = n", False),
+        ("n < x", True),
+        ('x >= -1 And e = 0 And e = ""', True),
+        ("IsNull(Null = 1)", True),
+        ("WScript.Arguments(0) > 30", False),
+        ('"B" < "a" And "a" > "B" And "ab" > "a" And "a-b" < "ab"', True),
+        ("False And Null", False),
+        ("IsNull(True And Null) And IsNull(Null And True)", True),
+        ('Eval("x > 100")', False),
+        ("1.5", True),
+        ("n / 4", True),
+        ("n * 0.5 - 5", False),
+        ("CByte(1)", True),
+        ("Round(CCur(7))", True),
+        ('Mid("abc", 2) = "bc" And Mid("abc", 3, 9) = "c" And Mid("abc", 9) = ""', True),
+        ("IsNull(Mid(Null, 1)) And IsNull(Trim(Null))", True),
+        ('RTrim("  ") = "" And LTrim("  a ") = "a " And RTrim(" a  ") = " a"', True),
+        ('Trim(vbTab & " a" & vbCrLf & " ") = vbTab & " a" & vbCrLf', True),
+        ("DateSerial(2006, 1, 400) = #2/4/2007# And DateSerial(2006, 3, 0) = #2/28/2006#", True),
+        ("DateSerial(2006, -11, 1) = #1/1/2005# And DateSerial(2004, 2, 30) = #3/1/2004#", True),
+        ("DateSerial(100, 1, 1) = #1/1/100# And DateSerial(9999, 12, 31) = #12/31/9999#", True),
+        ("TimeSerial(1, 2, 3) = #1:02:03 AM# And CDbl(TimeSerial(0, -15, 0)) * 96 = -1", True),
+        ('FormatNumber(999.999) = "1,000.00"', True),
+    ],
+)
+def test_what_the_engine_gets_wrong_without_a_word(run: Runner, condition: str, true: bool) -> None:
+    ran = run(
+        f'x = "10": n = 10: t = "text"\nIf {condition} Then WScript.Echo "yes" Else WScript.Echo "no"\n'
+        f'While {condition}\n  WScript.Echo "yes"\n  WScript.Quit\nWend\nWScript.Echo "no"\n',
+        "4",
+    )
+    assert (ran.lines, ran.err) == (["yes" if true else "no"] * 2, "")
+
+
+def test_a_case_knows_what_is_a_literal(run: Runner) -> None:
+    ran = run(
+        'Sub Tell(v)\n  Select Case v\n  Case -1, 2 WScript.Echo "number"\n  Case "3": WScript.Echo "text"\n'
+        "  Case Else WScript.Echo v\n  End Select\nEnd Sub\n"
+        'Tell "-1": Tell 2: Tell "3": Tell 3: Tell "x": Tell 4\n'
+    )
+    assert (ran.lines, ran.err) == (["number", "number", "text", "text", "x", "4"], "")
+
+
+@pytest.mark.parametrize(
+    "call", ['Mid("abc", 0)', 'Mid("abc", 1, -1)', "DateSerial(10000, 1, 1)", "DateSerial(99, -40000, 1)"]
+)
+def test_what_is_no_argument_of_a_function_fails(run: Runner, call: str) -> None:
+    ran = run(f'On Error Resume Next\nx = "old"\nx = {call}\nWScript.Echo Err.Number, x\n')
+    assert (ran.lines, ran.err) == ([f"{6 if '40000' in call else 5} old"], "")
+
+
+def test_a_class_and_procedures_beside_it(run: Runner) -> None:
+    ran = run(
+        "Class C\n  Public Sub Tell(n)\n    WScript.Echo n\n  End Sub\nEnd Class\n"
+        "Sub Say(n)\n  WScript.Echo n\nEnd Sub\nSet o = New C\no.Tell 1\nSay 2\n"
+    )
+    assert (ran.lines, ran.err) == (["1", "2"], "")
+
+
 def test_a_script_calls_itself_as_deeply_as_on_windows(run: Runner) -> None:
     ran = run("Sub D(n)\nIf n > 0 Then D n - 1\nEnd Sub\nD 10000\nWScript.Echo 1\n")
     assert (ran.code, ran.lines) == (0, ["1"])

@@ -289,3 +289,45 @@ def test_bytes_that_are_no_text(name: str, args: tuple[Any, ...]) -> None:
     given = builtins.functions(Streams(io.StringIO(), io.StringIO(), io.StringIO()), batch=True)
     with pytest.raises(Failure):
         given[name](*args)
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "text"),
+    [
+        ("FormatNumber", (1234567.891,), "1,234,567.89"),
+        ("FormatNumber", (999.999,), "1,000.00"),
+        ("FormatNumber", (-999.999, 2), "-1,000.00"),
+        ("FormatNumber", (Decimal(5_000_000_000) / 1024, 0), "4,882,813"),
+        ("FormatNumber", (Decimal("9000000000000000"), 0), "9,000,000,000,000,000"),
+        ("FormatNumber", (1e20, 0), "100,000,000,000,000,000,000"),
+        ("FormatNumber", (1e-10,), "0.00"),
+        ("FormatNumber", (2.5, 0), "3"),
+        ("FormatNumber", (1.005, 2), "1.01"),
+        ("FormatNumber", (0.5, 2, 0), ".50"),
+        ("FormatNumber", (-0.5, -1, MISSING, True), "(0.50)"),
+        ("FormatNumber", (1234.5, 1, MISSING, MISSING, 0), "1234.5"),
+        ("FormatNumber", ("1,234.5", 1), "1,234.5"),
+        ("FormatNumber", (EMPTY,), "0.00"),
+        ("FormatNumber", (True, 0), "-1"),
+        ("FormatNumber", (datetime(1899, 12, 31, 12), 1), "1.5"),
+        ("FormatPercent", (0.123,), "12.30%"),
+        ("FormatPercent", (Decimal(1) / 3, 1), "33.3%"),
+        ("FormatPercent", (-0.05, 0, -2, -1), "(5%)"),
+        ("FormatCurrency", (999.999,), "$1,000.00"),
+        ("FormatCurrency", (-1234.5,), "($1,234.50)"),
+        ("FormatCurrency", (-1234.5, 0, -2, 0), "-$1,235"),
+    ],
+)
+def test_numbers_as_texts(function: str, args: tuple[Any, ...], text: str) -> None:
+    given = builtins.functions(Streams(io.StringIO(), io.StringIO(), io.StringIO()), batch=True)
+    assert given[function](*args) == text
+
+
+@pytest.mark.parametrize(
+    "args", [("abc",), (None,), (float("inf"),), (1, 100), (1, -2), (1, 2, 3, 4, 5, 6), ((1,),)]
+)
+def test_what_cannot_be_formatted(args: tuple[Any, ...]) -> None:
+    given = builtins.functions(Streams(io.StringIO(), io.StringIO(), io.StringIO()), batch=True)
+    for function in ("FormatNumber", "FormatPercent", "FormatCurrency"):
+        with pytest.raises(Failure):
+            given[function](*args)

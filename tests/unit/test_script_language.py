@@ -40,7 +40,11 @@ def vbscript(text: str, *, strict: bool = False) -> Prepared:
         "Dim x, round\nround = 1",
         "Dim a\na = 1\nx = a(1)\na(1) = 2\na(1).b 2\na.b 1\nSet x = f(1)\nSet x = a(1).b\nSet a(1) = b",
         "Sub a(b)\nEnd Sub\na 1\nCall a(1)\na\nSet x = a(1)",
-        "Do While a\nLoop\nFor Each a In b\nNext\nSelect Case a\nCase a\nEnd Select\nWith a\nEnd With",
+        'If x = "a" Or x <> "" Or Len(y) = 5 Or x * 2 > 4 Then x = 5',
+        'Case 13 x = "1"\nConst a = 1, b = "2"\nx.y(1).z = 5\n.y = 5\nÜber = 5\n_x _\n = 5',
+        "For i = 1 To 9\nIf i = 5 Then i.x = 5\nNext\nIf IsNull(x) Then y\nx = 5",
+        "Class C\nPublic Sub b\nEnd Sub\nPrivate Function c(d)\nEnd Function\nEnd Class\nSub d(e)\nEnd Sub",
+        "Do While a Is b\nLoop\nFor Each a In b\nNext\nSelect Case a\nCase a\nEnd Select\nWith a\nEnd With",
         "",
     ],
 )
@@ -52,6 +56,18 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
     ("text", "wanted"),
     [
         ('Set a = CREATEOBJECT("x")', f'Set a = {HOLDER}.CREATEOBJECT("x")'),
+        ("If x > 9 And -1 <= y Then x = 5", "If x > HARD(9) And HARD(-1) <= y Then x = 5"),
+        ('x = (y = "5") _\n Or z <> "True"', 'x = (y = HARD("5")) _\n Or z <> HARD("True")'),
+        ("x = y = 3: Set z(1) = a", "x = y = HARD(3): Set z(1) = a"),
+        ('Case 1, "2", x, -3: y = 4', 'Case HARD(1), HARD("2"), x, HARD(-3): y = 4'),
+        ("If x.Count = 1 Or x.Count.y = 1 Then", "If x.Count = 1 Or x.Count.y = HARD(1) Then"),
+        ("If x & Len(y) = 5 Then", "If x & Len(y) = HARD(5) Then"),
+        ("For i = 1 To 2\nNext\nSub S(i)\nIf i = 5 Then", "For i = 1 To 2\nNext\nSub S(i)\nIf i = HARD(5) Then"),
+        ("If x = &O17 Then", "If x = HARD(&HF) Then"),
+        ("If x Then y", "If TRUTH(x) Then y"),
+        ("While x / 2: Wend", "While TRUTH(x / 2): Wend"),
+        ("Do Until f(a)(1)\nLoop While b", f"Do Until TRUTH({HOLDER}.vpcshim_At(f(a), 1))\nLoop While TRUTH(b)"),
+        ("x = Trim(Mid(y, 2))", "x = vpcshim_engine.Trim(vpcshim_engine.Mid(y, 2))"),
         ("Dim a()", "Dim a  : a = Array()"),
         ("Dim a(), b, c() ' x()", "Dim a  , b, c  : a = Array(): c = Array() ' x()"),
         ("Dim a\nReDim Preserve a(1)", "Dim a: a = Array()\nReDim Preserve a(1)"),
@@ -66,16 +82,16 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
             f"Set a = b\nCall {HOLDER}.vpcshim_At(a, 1, 2)\nCall {HOLDER}.vpcshim_At(a)",
         ),
         (
-            "a = b\nIf x Then a (1), 2 Else a -1",
-            f"a = b\nIf x Then {HOLDER}.vpcshim_At a, (1), 2 Else {HOLDER}.vpcshim_At a, -1",
+            "a = b\nIf x Is y Then a (1), 2 Else a -1",
+            f"a = b\nIf x Is y Then {HOLDER}.vpcshim_At a, (1), 2 Else {HOLDER}.vpcshim_At a, -1",
         ),
         (
             "Sub S(a)\nSet x(1) = _\n a(2)\nEnd Sub",
             "Sub S(a)\nSet x(1) = _\n vpcshim_engine.Checked(a(2))\nEnd Sub",
         ),
         (
-            "For Each a In b\nIf a(1) Then Set c = a(1) Else c = 1",
-            "For Each a In b\nIf a(1) Then Set c = vpcshim_engine.Checked(a(1)) Else c = 1",
+            "For Each a In b\nIf a(1) Is b Then Set c = a(1) Else c = 1",
+            "For Each a In b\nIf a(1) Is b Then Set c = vpcshim_engine.Checked(a(1)) Else c = 1",
         ),
         (
             "Sub S(p)\nReDim b(1), p(2)\nEnd Sub",
@@ -103,13 +119,13 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
             "Private Sub Class_Initialize: a = Array(): End Sub: End Class",
         ),
         ("x = &O17 + &o177777& : Echo &O10, (&o7)", "x = &HF + &HFFFF& : Echo &H8, (&H7)"),
-        ("If x = &O17 Then o.Echo &O1 Else Echo &O2", "If x = &HF Then o.Echo &H1 Else Echo &H2"),
+        ("If x = y + &O17 Then o.Echo &O1 Else Echo &O2", "If x = y + &HF Then o.Echo &H1 Else Echo &H2"),
         ("x = IsDate(y) & TypeName(z)", "x = vpcshim_IsDate(y) & vpcshim_TypeName(z)"),
         ("Dim a()\nErase a", "Dim a  : a = Array()\na = Array()"),
-        ("If x Then ReDim Preserve a(1)", "If x Then ReDim Preserve a(1)"),
+        ("If x Is y Then ReDim Preserve a(1)", "If x Is y Then ReDim Preserve a(1)"),
         ("Dim a, _\n b() ' c", "Dim a, _\n b  : b = Array() ' c"),
         ("For i = a To b.To Step c ' d", "For i = (a) + 0 To (b.To) + 0 Step (c) + 0 ' d"),
-        ('If x Then For i = 1 To "3": y: Next', 'If x Then For i = 1 To ("3") + 0: y: Next'),
+        ('If x Is y Then For i = 1 To "3": y: Next', 'If x Is y Then For i = 1 To ("3") + 0: y: Next'),
         ("For i = 0 _\n To n _\n Step 2", "For i = 0 _\n To (n) + 0 _\n Step 2"),
         (
             "For i = f(1)(2) To d.Keys()(1)",
@@ -119,10 +135,10 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
         ("End Function\nJoin a", f"End Function\n{HOLDER}.Join a"),
         ("[a b] = [If]", "vpcshim_name_006100200062 = vpcshim_name_00690066"),
         ("o.S (a) / b", "o.S  vpcshim_value(a) / b"),
-        ("If a Then S (a) & b Else S (b), 1", "If a Then S  vpcshim_value(a) & b Else S (b), 1"),
+        ("If a Is b Then S (a) & b Else S (b), 1", "If a Is b Then S  vpcshim_value(a) & b Else S (b), 1"),
         ("x = d.Keys()(0)", f"x = {HOLDER}.vpcshim_At(d.Keys(), 0)"),
         ('d("a")("b") = 3', f'{HOLDER}.vpcshim_At(d("a"), "b") = 3'),
-        ("If x Then Set o.Item(1)(2) = x", f"If x Then Set {HOLDER}.vpcshim_At(o.Item(1), 2) = x"),
+        ("If x Is y Then Set o.Item(1)(2) = x", f"If x Is y Then Set {HOLDER}.vpcshim_At(o.Item(1), 2) = x"),
         ("f(1)(2)(3) = 4", f"{HOLDER}.vpcshim_At({HOLDER}.vpcshim_At(f(1), 2), 3) = 4"),
         ("f(1)(2).Name = 3", f"{HOLDER}.vpcshim_At(f(1), 2).Name = 3"),
         ("Dim a(1)\na(1)(2).Startup", f"Dim a(1)\n{HOLDER}.vpcshim_At(a(1), 2).Startup"),
@@ -140,6 +156,7 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
     ],
 )
 def test_what_the_engine_lacks_is_put_in(text: str, wanted: str) -> None:
+    wanted = wanted.replace("HARD(", "vpcshim_engine.Hard(").replace("TRUTH(", "vpcshim_engine.Truth(")
     assert vbscript(text).text == wanted
 
 
@@ -162,8 +179,8 @@ RESUMED = "On Error Resume Next\n"
             "For i = vpcshim_loop1(0) To vpcshim_loop1(1) Step vpcshim_loop1(2)",
         ),
         (
-            "If x Then For i = 1 _\n To n _\n Step CInt(y): z: Next",
-            "If x Then vpcshim_loop1 = Array(0, 0, 1): "
+            "If x Is y Then For i = 1 _\n To n _\n Step CInt(y): z: Next",
+            "If x Is y Then vpcshim_loop1 = Array(0, 0, 1): "
             "vpcshim_loop1 = Array( 1 _\n , (n) + 0 _\n , (CInt(y)) + 0, i): "
             "For i = vpcshim_loop1(0) To vpcshim_loop1(1) Step vpcshim_loop1(2): z: Next",
         ),

@@ -15,6 +15,7 @@ from typing import Any
 from vpcshim.clients.calls import EMPTY, MISSING
 from vpcshim.clients.scripting.conversions import as_date, as_int, as_text, mismatch
 from vpcshim.clients.scripting.dates import date_add, date_diff, date_part
+from vpcshim.clients.scripting.formats import format_currency, format_number, format_percent
 from vpcshim.clients.scripting.objects import HostObject, offered
 from vpcshim.clients.scripting.streams import Streams
 from vpcshim.com.errors import Failure
@@ -68,6 +69,9 @@ def functions(streams: Streams, *, batch: bool) -> dict[str, Callable[..., Any]]
         ),
         "DateValue": lambda text: as_date(text).replace(hour=0, minute=0, second=0, microsecond=0),
         "TimeValue": lambda text: as_date(text).replace(year=1899, month=12, day=30),
+        "FormatNumber": format_number,
+        "FormatPercent": format_percent,
+        "FormatCurrency": format_currency,
         "Escape": lambda text: "".join(map(_escaped, as_text(text))),
         "Unescape": lambda text: re.sub(
             r"%u([0-9a-fA-F]{4})|%([0-9a-fA-F]{2})", lambda m: chr(int(m[1] or m[2], 16)), as_text(text)

@@ -149,6 +149,11 @@ def loops(bare: str, edits: list[Edit], *, resumed: bool) -> list[str]:
     return declared
 
 
+def counters(bare: str) -> set[str]:
+    """The variables that loops count with, in lower case."""
+    return {found[1].lower() for found in _FOR.finditer(bare)}
+
+
 def calls(bare: str, edits: list[Edit], arrays: set[str]) -> str:
     """Arguments that begin with a bracket, and indices behind a call; returns what is declared before the script.
 

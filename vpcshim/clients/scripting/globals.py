@@ -225,6 +225,7 @@ FUNCTIONS = (
     *("Join", "Filter", "Split", "String", "Round", "AscW", "ChrW"),
     *("LenB", "LeftB", "RightB", "MidB", "InStrB", "AscB"),
     *("DateAdd", "DateDiff", "DatePart", "DateValue", "TimeValue"),
+    *("FormatNumber", "FormatPercent", "FormatCurrency"),
     *("Escape", "Unescape", "GetLocale", "SetLocale", "MsgBox", "InputBox"),
 )
 

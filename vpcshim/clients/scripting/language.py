@@ -23,10 +23,12 @@ from vpcshim.clients.scripting.expressions import (
     STATEMENT,
     bracketed_names,
     calls,
+    counters,
     error_numbers,
     loops,
     octals,
 )
+from vpcshim.clients.scripting.literals import ENGINE, literals
 from vpcshim.clients.scripting.variablecalls import assigned, variable_calls
 
 __all__ = ["HOLDER", "JSCRIPT", "VBSCRIPT", "Prepared", "Refused", "prepare"]
@@ -132,7 +134,11 @@ _DEAD = re.compile(
     r"""("(?:[^"\r\n]|"")*"?)|(\#[^#\r\n'"]*\#)|('[^\r\n]*|(?:^|(?<=:))[ \t]*rem\b[^\r\n]*)""",
     re.IGNORECASE | re.MULTILINE,
 )
-_DECLARED = re.compile(r"\b(?:function|sub|dim|const|class|public|private)[ \t]+([a-z]\w*)", re.IGNORECASE)
+_DECLARED = re.compile(
+    r"\b(?:function|sub|dim|const|class|public|private)[ \t]+"
+    r"(?!(?:function|sub|const|property|default|class)\b)([a-z]\w*)",
+    re.IGNORECASE,
+)
 _SCOPE = re.compile(
     r"^\s*(?:(?:public|private)\s+)?(?:default\s+)?(?P<kind>function|sub|class|property\s+(?:get|let|set))"
     r"\s+(?P<name>\w+)\s*(?P<params>\([^)\r\n]*\))?",
@@ -162,6 +168,8 @@ _IS_DATE = (
 )
 # Functions of VBScript that are written in it, before the script, under names that begin with vpcshim_.
 _WRITTEN = {"typename": _TYPE_NAME, "isdate": _IS_DATE}
+# Those that the host has in the engine's own process, since scripts call them often: host/engine.c.
+_OF_ENGINE = frozenset(("trim", "ltrim", "rtrim", "mid", "dateserial", "timeserial"))
 
 
 @dataclass
@@ -212,6 +220,7 @@ def _vbscript(text: str, functions: Iterable[str], known: frozenset[str], *, str
         prelude += opened
         begun.add("vpcshim_value")
     variable_calls(bare, edits, (own | assigned(bare)) - known - _procedures(bare))
+    literals(text, bare, edits, counters(bare) - assigned(bare) - _all_parameters(bare))
     octals(bare, edits)
     if "err" not in own:
         error_numbers(bare, edits)
@@ -219,9 +228,12 @@ def _vbscript(text: str, functions: Iterable[str], known: frozenset[str], *, str
         for found in _RESUME_NEXT.finditer(bare):
             edits.append((found.start(), found.end(), "On Error GoTo 0"))
     ours = {name.lower() for name in functions} & (words - own)
+    engine = _OF_ENGINE & (words - own)
     for found in _WORD.finditer(bare):
         if found[0].lower() in ours:
             edits.append((found.start(), found.start(), f"{HOLDER}."))
+        elif found[0].lower() in engine:
+            edits.append((found.start(), found.start(), f"{ENGINE}."))
         elif found[0].lower() in written:
             edits.append((found.start(), found.start(), "vpcshim_"))
     prelude += "".join(_arrays(bare, edits, own))
@@ -241,6 +253,12 @@ def _own_names(bare: str) -> set[str]:
 
 def _parameters(procedure: re.Match[str]) -> list[str]:
     return re.findall(r"(?:\bby(?:ref|val)\s+)?\b([a-z]\w*)", procedure["params"] or "", re.IGNORECASE)
+
+
+def _all_parameters(bare: str) -> set[str]:
+    """The parameters of all procedures, in lower case."""
+    scopes = (_SCOPE.match(statement[0]) for statement in STATEMENT.finditer(bare))
+    return {name.lower() for scope in scopes if scope is not None for name in _parameters(scope)}
 
 
 def _procedures(bare: str) -> set[str]:

@@ -111,26 +111,3 @@ HRESULT failure_among(const DISPPARAMS *params, EXCEPINFO *info)
     }
     return S_OK;
 }
-
-/* -- what a script has such values checked by ------------------------------------------------------------------ */
-
-static ULONG WINAPI forever(IDispatch *iface) { (void)iface; return 1; }
-
-/* Its one method hands out its argument, unless that is an error. */
-static HRESULT WINAPI checked(IDispatch *iface, DISPID id, REFIID iid, LCID lcid, WORD flags, DISPPARAMS *params,
-                              VARIANT *value, EXCEPINFO *info, UINT *wrong)
-{
-    HRESULT hr;
-
-    (void)iface, (void)id, (void)iid, (void)lcid, (void)flags, (void)wrong;
-    if (value) VariantInit(value);
-    if (info) memset(info, 0, sizeof(*info));
-    if (params->cArgs != 1) return DISP_E_BADPARAMCOUNT;
-    hr = failure_among(params, info);
-    return FAILED(hr) || !value ? hr : VariantCopyInd(value, &params->rgvarg[0]);
-}
-
-static const IDispatchVtbl checker_vtbl = {
-    failure_query, forever, forever, no_type_count, no_type, any_name, checked,
-};
-IDispatch checker = {(IDispatchVtbl *)&checker_vtbl};

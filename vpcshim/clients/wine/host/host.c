@@ -297,6 +297,7 @@ static HRESULT start(BYTE engine)
 
     if (FAILED(hr)) return hr;
     engine_forgets = !jscript;
+    if (!jscript) mend_operators(L"vbscript.dll");
     know_letters();
     if (FAILED(hr = IActiveScript_QueryInterface(script, &IID_ScriptParse, (void **)&parser))) return hr;
     if (FAILED(hr = parser->lpVtbl->InitNew(parser))) return hr;
@@ -357,7 +358,7 @@ int main(void)
     globals[global_count].name = SysAllocString(L"vpcshim_engine");
     globals[global_count].flags = SCRIPTITEM_ISVISIBLE;
     V_VT(&globals[global_count].value) = VT_DISPATCH;
-    V_DISPATCH(&globals[global_count].value) = &checker;
+    V_DISPATCH(&globals[global_count].value) = &engine_functions;
     global_count++;
 
     memset(&info, 0, sizeof(info));

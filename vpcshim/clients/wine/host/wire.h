@@ -110,11 +110,13 @@ HRESULT get_result(reader *r, VARIANT *value, EXCEPINFO *info);
 /* Call a local object for the other side. */
 HRESULT local_invoke(IDispatch *object, DISPID id, WORD flags, reader *arguments, VARIANT *value, EXCEPINFO *info);
 /* Errors that the engine forgets (failure.c): whether it does; an error as a value (the texts of *info become its own);
- * the error of the first argument that is one, else S_OK; what a script has values checked by. */
+ * the error of the first argument that is one, else S_OK. */
 extern BOOL engine_forgets;
-extern IDispatch checker;
 IDispatch *failure_new(HRESULT hr, EXCEPINFO *info);
 HRESULT failure_among(const DISPPARAMS *params, EXCEPINFO *info);
+/* What Wine's VBScript gets wrong (engine.c): the object whose methods it is given instead, and its operators. */
+extern IDispatch engine_functions;
+void mend_operators(const WCHAR *library);
 /* An object of Wine's just made: where that class gets a call wrong, *object becomes one that does not. */
 HRESULT mend(REFCLSID clsid, IDispatch **object);
 
