@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,12 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 
 def pytest_configure() -> None:
-    """Let the programs under test be interrupted, which what a shell starts in the background ignores."""
+    """Let the programs under test be as a user's, whatever this session was started from.
+
+    They can be interrupted, which what a shell starts in the background ignores, and they keep their output as
+    Python does.
+    """
+    os.environ.pop("PYTHONUNBUFFERED", None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

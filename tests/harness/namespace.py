@@ -12,12 +12,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.harness import cgroups, needs
+from tests.harness import cgroups, needs, packages
 from tests.harness.inner_init import MARKER, NO_CGROUPS
 
 HERE = Path(__file__).resolve()
@@ -95,11 +96,15 @@ def run_inside(arguments: Sequence[str], directory: Path) -> int:
         *(sys.executable, str(HERE.parent / "inner_init.py")),
         *(sys.executable, *arguments),
     ]
-    with cgroups.own_groups() as (groups, reason):
-        return _run(command, groups, reason, directory)
+    # A wineserver ends processes by their numbers, which inside are others: none may serve both sides.
+    with cgroups.own_groups() as (groups, reason), tempfile.TemporaryDirectory(prefix="vpcshim-cache-") as cache:
+        own = {"XDG_CACHE_HOME": cache, "VPCSHIM_TEST_CACHE": str(packages.cache_folder())}
+        return _run(command, groups, reason, directory, own)
 
 
-def _run(command: Sequence[str], groups: Sequence[Path], reason: str, directory: Path) -> int:
+def _run(
+    command: Sequence[str], groups: Sequence[Path], reason: str, directory: Path, own: Mapping[str, str]
+) -> int:
     libc = ctypes.CDLL(None)
 
     def prepare() -> None:
@@ -108,7 +113,7 @@ def _run(command: Sequence[str], groups: Sequence[Path], reason: str, directory:
         for group in groups:
             (group / "cgroup.procs").write_text(str(os.getpid()))
 
-    environment = {**os.environ}
+    environment = {**os.environ, **own}
     if reason:
         environment[NO_CGROUPS] = reason
     sys.stdout.flush()

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -826,7 +827,12 @@ class Child:
         command = [sys.executable, "-m", "vpcshim", "run", "-c", node.uri, str(script)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "begun\n"
+        limit = threading.Timer(120, self.process.kill)
+        limit.start()
+        try:
+            assert self.process.stdout.readline() == "begun\n"
+        finally:
+            limit.cancel()
         self.host = _host_of(self.process.pid)
         time.sleep(0.5)  # the script is in the midst of it
 

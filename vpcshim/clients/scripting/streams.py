@@ -45,8 +45,9 @@ class OutStream(HostObject):
 
     @offered("Write", text=True)
     def write(self, text: str) -> None:
-        """Write a text."""
+        """Write a text; at once, as cscript does: whoever reads a pipe or a log sees it while the script runs."""
         self._stream.write(text.replace("\r\n", "\n"))
+        self._stream.flush()
 
     @offered("WriteLine", text=True)
     def write_line(self, text: str = "") -> None:
