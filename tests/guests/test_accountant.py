@@ -137,7 +137,7 @@ def elsewhere(guest: Guest, options: str = "") -> str:
         f"vs = vpcshim.CreateObject('VirtualServer.Application', '{URI}', {options})\n"
         f"print(vs.FindVirtualMachine('{guest.name}').Accountant.NetworkBytesSent)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=180, check=True)
     return done.stdout.strip()
 
 

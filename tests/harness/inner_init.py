@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,7 @@ def furnish() -> None:
     for folder in COVERED:
         if Path(folder).is_dir():
             mount("tmpfs", folder, "tmpfs", "mode=755")
+    know_own_name()
     mounts = [] if os.environ.get(NO_CGROUPS) else cgroups.hierarchies()
     libc = ctypes.CDLL(None, use_errno=True)
     if mounts and libc.unshare(CLONE_NEWCGROUP) != 0:
@@ -53,6 +55,15 @@ def furnish() -> None:
         if path.exists():
             path.write_text(value)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=10)
+
+
+def know_own_name() -> None:
+    """Let this machine's name resolve without DNS, which is not in here: where it does not, libvirt says so."""
+    hosts = Path("/etc/hosts")
+    if hosts.is_file():
+        known = Path("/run/hosts")
+        known.write_text(f"{hosts.read_text()}\n127.0.1.1 {socket.gethostname()}\n")
+        subprocess.run(["mount", "--bind", str(known), str(hosts)], check=True, timeout=10)
 
 
 def reap_until(child: int) -> int:
