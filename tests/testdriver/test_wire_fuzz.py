@@ -96,7 +96,7 @@ def mutated(chance: random.Random) -> bytes:
 
 def harness(folder: Path) -> Path:
     made = folder / "fuzz.exe"
-    sources = [str(HARNESS), *(str(program.HOME / name) for name in ("proxy.c", "wire.c"))]
+    sources = [str(HARNESS), *(str(program.HOME / name) for name in ("failure.c", "proxy.c", "wire.c"))]
     options = ["-O1", f"-I{program.HOME}", "-o", str(made), *sources, *program.LIBRARIES]
     subprocess.run([program.COMPILER, *options], check=True, capture_output=True)
     return made

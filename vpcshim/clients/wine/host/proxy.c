@@ -300,9 +300,9 @@ static HRESULT WINAPI proxy_invoke(IDispatch *iface, DISPID id, REFIID iid, LCID
     HRESULT hr;
 
     (void)iid, (void)lcid;
-    if (!info) info = &own;
+    if (!info && engine_forgets) info = &own;
     if (value) VariantInit(value);
-    memset(info, 0, sizeof(*info));
+    if (info) memset(info, 0, sizeof(*info));
     if (argerr) *argerr = 0;
     if (!params) return E_POINTER;
     hr = ask((proxy *)iface, id == NAMED_VALUE ? DISPID_VALUE : id, flags, params, value, info, argerr);
