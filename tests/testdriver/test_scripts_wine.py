@@ -490,6 +490,9 @@ def test_where_an_error_is_that_nobody_handles(run: Runner, text: str, place: st
         ("Call Within(g)", 11),
         ("x = c.Item(99)", 9),
         ("Set x = c.Item(99)", 9),
+        ("y = c(99) Is Nothing", 9),
+        ("x = Trim(c(99))", 9),
+        ("y = Nothing Is c(99)", 9),
     ],
 )
 def test_the_error_of_a_call_through_a_variable_is_not_forgotten(run: Runner, statement: str, number: int) -> None:
@@ -539,6 +542,7 @@ def test_a_variable_is_called_in_every_way(run: Runner) -> None:
         ("n / 4", True),
         ("n * 0.5 - 5", False),
         ("CByte(1)", True),
+        ("Len(t) / 8", True),
         ("Round(CCur(7))", True),
         ('Mid("abc", 2) = "bc" And Mid("abc", 3, 9) = "c" And Mid("abc", 9) = ""', True),
         ("IsNull(Mid(Null, 1)) And IsNull(Trim(Null))", True),
@@ -583,6 +587,23 @@ def test_a_class_and_procedures_beside_it(run: Runner) -> None:
         "Sub Say(n)\n  WScript.Echo n\nEnd Sub\nSet o = New C\no.Tell 1\nSay 2\n"
     )
     assert (ran.lines, ran.err) == (["1", "2"], "")
+
+
+def test_a_default_member_of_a_class_takes_a_reference(run: Runner) -> None:
+    ran = run(
+        "Class C\n  Public Default Sub Count(n)\n    n = n + 1\n  End Sub\nEnd Class\n"
+        "Set o = New C\nx = 1\no x\nCall o(x)\no (x)\nWScript.Echo x\n"
+    )
+    assert (ran.lines, ran.err) == (["3"], "")
+
+
+def test_names_that_stand_elsewhere_for_something_else(run: Runner) -> None:
+    ran = run(
+        "For Each property In Array(1)\n  WScript.Echo property\nNext\n"
+        "Class C\n  Property Get X\n    X = 2\n  End Property\nEnd Class\nSet o = New C\nWScript.Echo o.X\n"
+        "[a b] = 1.5\nIf [a b] Then WScript.Echo 3\n"
+    )
+    assert (ran.lines, ran.err) == (["1", "2", "3"], "")
 
 
 def test_a_script_calls_itself_as_deeply_as_on_windows(run: Runner) -> None:

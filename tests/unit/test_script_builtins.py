@@ -324,7 +324,11 @@ def test_numbers_as_texts(function: str, args: tuple[Any, ...], text: str) -> No
 
 
 @pytest.mark.parametrize(
-    "args", [("abc",), (None,), (float("inf"),), (1, 100), (1, -2), (1, 2, 3, 4, 5, 6), ((1,),)]
+    "args",
+    [
+        *(("abc",), ("1_000",), ("\uff15",), (None,), (float("inf"),)),
+        *((1, 100), (1, -2), (1, 2, 3, 4, 5, 6), ((1,),)),
+    ],
 )
 def test_what_cannot_be_formatted(args: tuple[Any, ...]) -> None:
     given = builtins.functions(Streams(io.StringIO(), io.StringIO(), io.StringIO()), batch=True)

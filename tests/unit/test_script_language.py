@@ -42,7 +42,8 @@ def vbscript(text: str, *, strict: bool = False) -> Prepared:
         "Sub a(b)\nEnd Sub\na 1\nCall a(1)\na\nSet x = a(1)",
         'If x = "a" Or x <> "" Or Len(y) = 5 Or x * 2 > 4 Then x = 5',
         'Case 13 x = "1"\nConst a = 1, b = "2"\nx.y(1).z = 5\n.y = 5\nÜber = 5\n_x _\n = 5',
-        "For i = 1 To 9\nIf i = 5 Then i.x = 5\nNext\nIf IsNull(x) Then y\nx = 5",
+        "For i = 1 To 9\nIf i = 5 Then i.x = 5\nNext\nIf IsNull(x) Then y\nIf a.b(1).Exists(c + 1) Then y\nx = 5",
+        "For Each property In a\nNext\nClass C\nProperty Get b\nEnd Property\nEnd Class",
         "Class C\nPublic Sub b\nEnd Sub\nPrivate Function c(d)\nEnd Function\nEnd Class\nSub d(e)\nEnd Sub",
         "Do While a Is b\nLoop\nFor Each a In b\nNext\nSelect Case a\nCase a\nEnd Select\nWith a\nEnd With",
         "",
@@ -65,6 +66,11 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
         ("For i = 1 To 2\nNext\nSub S(i)\nIf i = 5 Then", "For i = 1 To 2\nNext\nSub S(i)\nIf i = HARD(5) Then"),
         ("If x = &O17 Then", "If x = HARD(&HF) Then"),
         ("If x Then y", "If TRUTH(x) Then y"),
+        ("If speed Then y", "If TRUTH(speed) Then y"),
+        (
+            "If Len(x) / 2 Then y Else If z.Exists(1).Size Then y",
+            "If TRUTH(Len(x) / 2) Then y Else If TRUTH(z.Exists(1).Size) Then y",
+        ),
         ("While x / 2: Wend", "While TRUTH(x / 2): Wend"),
         ("Do Until f(a)(1)\nLoop While b", f"Do Until TRUTH({HOLDER}.vpcshim_At(f(a), 1))\nLoop While TRUTH(b)"),
         ("x = Trim(Mid(y, 2))", "x = vpcshim_engine.Trim(vpcshim_engine.Mid(y, 2))"),
@@ -91,7 +97,23 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
         ),
         (
             "For Each a In b\nIf a(1) Is b Then Set c = a(1) Else c = 1",
-            "For Each a In b\nIf a(1) Is b Then Set c = vpcshim_engine.Checked(a(1)) Else c = 1",
+            "For Each a In b\n"
+            "If vpcshim_engine.Checked(a(1)) Is b Then Set c = vpcshim_engine.Checked(a(1)) Else c = 1",
+        ),
+        ("Dim a\nx = b.a(1) Is c Or c Is a(1).d", "Dim a\nx = b.a(1) Is c Or c Is a(1).d"),
+        ("Dim a\nx = Not b Is a (1, f(2))", "Dim a\nx = Not b Is vpcshim_engine.Checked(a (1, f(2)))"),
+        (
+            "Dim a\nClass C\nPublic Default Sub S(ByVal b, c)\nEnd Sub\nEnd Class\na 1\nCall a(1)",
+            "Dim a\nClass C\nPublic Default Sub S(ByVal b, c)\nEnd Sub\nEnd Class\na 1\nCall a(1)",
+        ),
+        (
+            'Sub S(a)\nEnd Sub\nSet b = c\nExecuteGlobal d\na "x"\nb 1',
+            f'Sub S(a)\nEnd Sub\nSet b = c\nExecuteGlobal d\na "x"\n{HOLDER}.vpcshim_At b, 1',
+        ),
+        (
+            "Dim a\nClass C\nDefault Sub S(ByVal b, _\n ByVal c)\nEnd Sub\nEnd Class\nCall a(1)",
+            "Dim a\nClass C\nDefault Sub S(ByVal b, _\n ByVal c)\nEnd Sub\nEnd Class\n"
+            f"Call {HOLDER}.vpcshim_At(a, 1)",
         ),
         (
             "Sub S(p)\nReDim b(1), p(2)\nEnd Sub",
@@ -134,6 +156,7 @@ def test_what_needs_no_change_gets_none(text: str) -> None:
         ("[x] = o.[y]", "x = o.y"),
         ("End Function\nJoin a", f"End Function\n{HOLDER}.Join a"),
         ("[a b] = [If]", "vpcshim_name_006100200062 = vpcshim_name_00690066"),
+        ("If [a b] Then [if] = 1", "If TRUTH(vpcshim_name_006100200062) Then vpcshim_name_00690066 = 1"),
         ("o.S (a) / b", "o.S  vpcshim_value(a) / b"),
         ("If a Is b Then S (a) & b Else S (b), 1", "If a Is b Then S  vpcshim_value(a) & b Else S (b), 1"),
         ("x = d.Keys()(0)", f"x = {HOLDER}.vpcshim_At(d.Keys(), 0)"),

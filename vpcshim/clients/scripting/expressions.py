@@ -101,7 +101,9 @@ def bracketed_names(bare: str, edits: list[Edit]) -> str:
         if member or not name:
             text = f"Wine's engine knows no names in square brackets, and {match[0]} can have no other"
             raise Refused(*place(bare, begin), text)
-        edits.append((begin, end, f"vpcshim_name_{name.lower().encode('utf-16-be', 'surrogatepass').hex()}"))
+        made = f"vpcshim_name_{name.lower().encode('utf-16-be', 'surrogatepass').hex()}"
+        # Each bracket by itself: what others insert around the name stands between them.
+        edits.extend(((begin, begin + 1, ""), (begin + 1, end - 1, made), (end - 1, end, "")))
         return f" {'_' * len(name)} "
 
     return _BRACKETED.sub(taken, bare)

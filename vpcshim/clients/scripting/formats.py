@@ -30,6 +30,8 @@ def _number(value: Any) -> Decimal:
         return Decimal(-1 if value else 0)
     if isinstance(value, datetime):
         value = to_days(value)
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise mismatch("a number")  # which are numbers to Python alone
     try:
         number = Decimal(value.strip().replace(",", "") if isinstance(value, str) else str(value))
     except InvalidOperation as error:

@@ -219,7 +219,8 @@ def _vbscript(text: str, functions: Iterable[str], known: frozenset[str], *, str
     if opened and "vpcshim_value" not in known:
         prelude += opened
         begun.add("vpcshim_value")
-    variable_calls(bare, edits, (own | assigned(bare)) - known - _procedures(bare))
+    variables = (own | assigned(bare)) - known - _procedures(bare)
+    variable_calls(bare, edits, variables, more=not words.isdisjoint(("execute", "executeglobal")))
     literals(text, bare, edits, counters(bare) - assigned(bare) - _all_parameters(bare))
     octals(bare, edits)
     if "err" not in own:

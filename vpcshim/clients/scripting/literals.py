@@ -75,7 +75,9 @@ _NUMBERS = frozenset(
     )
 )
 _TRUTHS = re.compile(
-    r"\.?(?:is\w+|\w*exists|\w*ed|atendof\w+|true|false|null|instr|len|test|cbool|number)", re.IGNORECASE
+    r"is(?:array|date|empty|null|numeric|object)|\.(?:(?:file|folder|drive)?exists|atendof\w+|test|number)"
+    r"|true|false|null|instr|len|cbool",
+    re.IGNORECASE,
 )
 
 
@@ -250,5 +252,17 @@ def _conditions(tokens: list[_Token]) -> Iterator[tuple[int, int]]:
         ends = last + 1 < len(tokens) or token.text in ("while", "until")
         if not inner or not ends or any(part.kind == "compares" or part.text in ("is", *_JOINS) for part in inner):
             continue
-        if not any(part.kind == "name" and _TRUTHS.fullmatch(part.text) for part in inner):
+        if not _is_truth(inner):
             yield inner[0].begin, inner[-1].end
+
+
+def _is_truth(tokens: list[_Token]) -> bool:
+    """Whether they are but a value that the engine takes for a condition: `IsNull(x)`, `a.b(1).Exists(c)`."""
+    depth, last = 0, ""
+    for token in tokens:
+        depth += (token.text == "(") - (token.text == ")")
+        if not depth and token.text != ")":
+            if token.kind != "name":
+                return False
+            last = token.text
+    return _TRUTHS.fullmatch(last) is not None
