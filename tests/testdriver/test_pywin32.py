@@ -296,6 +296,20 @@ def test_a_variant_is_passed_as_the_type_that_it_names(client: Any, vt: str, val
         assert (found, isinstance(found, bool)) == (kept, isinstance(kept, bool))
 
 
+def test_a_variant_of_no_value_is_none(client: Any) -> None:
+    pythoncom = client.pythoncom
+    vs = client.Dispatch("VirtualServer.Application")
+    for nothing in (None, pythoncom.Empty):
+        assert vs.FindVirtualMachine(client.VARIANT(pythoncom.VT_BSTR, nothing)) is None
+    with pytest.raises(ComError) as caught:
+        vs.FindVirtualMachine(client.VARIANT(pythoncom.VT_BSTR, pythoncom.Missing))
+    assert caught.value.hresult in (HRESULT.DISP_E_PARAMNOTOPTIONAL, HRESULT.DISP_E_BADPARAMCOUNT)
+    with pytest.raises(TypeError):
+        vs.FindVirtualMachine(client.VARIANT(pythoncom.VT_ARRAY | pythoncom.VT_UI1, 1 << 20))
+    with pytest.raises(TypeError):
+        vs.FindVirtualMachine(client.VARIANT(pythoncom.VT_I4, None))
+
+
 def test_apartments_and_the_pump_do_no_harm(client: Any) -> None:
     pythoncom = module("pythoncom")
     pythoncom.CoInitialize()
@@ -510,9 +524,12 @@ def test_the_pointer_that_pywin32_keeps_of_an_object(client: Any) -> None:
     assert client.Dispatch(found).Name == "db2"
     machines = vs.VirtualMachines._oleobj_.Invoke(pythoncom.DISPID_NEWENUM, 0, 3, 1)
     assert [client.Dispatch(one).Name for one in machines] == ["db2", "web"]
+    startup = pointer.GetIDsOfNames("Startup")
     fails: tuple[tuple[Callable[[], Any], HRESULT], ...] = (
         (lambda: pointer.GetIDsOfNames("Nmae"), HRESULT.DISP_E_UNKNOWNNAME),
         (lambda: pointer.Invoke(12345, 0, 1, 1), HRESULT.DISP_E_MEMBERNOTFOUND),
+        (lambda: pointer.Invoke(startup, 0, pythoncom.DISPATCH_PROPERTYGET, 1), HRESULT.DISP_E_MEMBERNOTFOUND),
+        (lambda: pointer.Invoke(name, 0, pythoncom.DISPATCH_METHOD, 1), HRESULT.DISP_E_MEMBERNOTFOUND),
         (lambda: pointer.QueryInterface("{00020404-0000-0000-C000-000000000046}"), HRESULT.E_NOINTERFACE),
         (lambda: pointer.Invoke(name, 0, pythoncom.DISPATCH_PROPERTYPUT, 0, "web"), HRESULT.DISP_E_EXCEPTION),
     )
@@ -520,6 +537,7 @@ def test_the_pointer_that_pywin32_keeps_of_an_object(client: Any) -> None:
         with pytest.raises(pythoncom.com_error) as caught:
             call()
         assert caught.value.hresult == code
+    assert client.Dispatch(pointer).State == 1  # vmVMState_TurnedOff: nothing of it was run
 
 
 def test_another_thread_has_an_object_through_a_stream(client: Any) -> None:

@@ -464,6 +464,8 @@ def test_an_error_in_what_the_engine_runs_for_a_script_is_the_scripts_to_handle(
         ("y = 1 / 0", "(11, 1)"),
         ('ExecuteGlobal "y = 1" & vbLf & "y = 1 / 0"', "(11, 1)"),
         ("On Error Resume Next\nx = g(0)\nOn Error GoTo 0\nWScript.StdOut.Write Empty\ny = 1 / 0", "(15, 1)"),
+        ("On Error Resume Next\nx = g(0)\nOn Error GoTo 0\ny = 1 / 0", "(14, 1)"),
+        ('Function F\nF = g(0)\nEnd Function\nSet h = GetRef("F")\nh', "(2, 3)"),
     ],
 )
 def test_where_an_error_is_that_nobody_handles(run: Runner, text: str, place: str) -> None:
@@ -492,6 +494,7 @@ def test_where_an_error_is_that_nobody_handles(run: Runner, text: str, place: st
         ("Set x = c.Item(99)", 9),
         ("y = c(99) Is Nothing", 9),
         ("x = Trim(c(99))", 9),
+        ('CreateObject("Scripting.Dictionary").Add "k", c(99)', 9),
         ("y = Nothing Is c(99)", 9),
     ],
 )
@@ -536,6 +539,8 @@ def test_a_variable_is_called_in_every_way(run: Runner) -> None:
         ("WScript.Arguments(0) > 30", False),
         ('"B" < "a" And "a" > "B" And "ab" > "a" And "a-b" < "ab"', True),
         ("False And Null", False),
+        ('(n > 0) = "True" And "False" = (n < 0)', True),
+        ('(n > 0) = "-1"', False),
         ("IsNull(True And Null) And IsNull(Null And True)", True),
         ('Eval("x > 100")', False),
         ("1.5", True),

@@ -231,7 +231,7 @@ def _created_by(call: ast.Call) -> Iterator[tuple[str, int]]:
 def _installed(name: str) -> bool:
     try:
         return name in sys.modules or find_spec(name) is not None
-    except ValueError:  # what is no name of a module
+    except (ValueError, ModuleNotFoundError):  # what is no name of a module, and what the stand-in does not serve
         return False
 
 

@@ -106,15 +106,15 @@ def _adapter(interface: etree._Element) -> Adapter:
 
 
 def _firmware(root: etree._Element) -> dict[tuple[str, str], str]:
-    found: dict[tuple[str, str], str] = {}
+    tables: dict[str, etree._Element] = {}
     for block in root.iterfind("sysinfo[@type='smbios']"):
         for table in block:
-            if any(where == table.tag for where, _ in found):
-                continue  # a machine may have several base boards: the first is the one that is set and shown
-            found |= {
-                (str(table.tag), entry.get("name", "")): entry.text or "" for entry in table.iterfind("entry")
-            }
-    return found
+            tables.setdefault(str(table.tag), table)  # of several base boards the first is the one that is set
+    return {
+        (name, entry.get("name", "")): entry.text or ""
+        for name, table in tables.items()
+        for entry in table.iterfind("entry")
+    }
 
 
 def set_memory(root: etree._Element, megabytes: int) -> None:

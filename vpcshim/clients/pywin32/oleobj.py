@@ -69,6 +69,9 @@ class PyIDispatch:
             text = f"{self._comobject_._interface_} has no DISPID {dispid:#x}"
             raise self._raised(Failure(HRESULT.DISP_E_MEMBERNOTFOUND, text))
         use = Use.PUT if flags & _PUT else Use.GET if member.kind == "property" else Use.CALL
+        if not flags & (_PUT | (DispatchFlags.PROPERTYGET if use is Use.GET else DispatchFlags.METHOD)):
+            # Whoever reads all members, one by one, runs none of them.
+            raise self._raised(Failure(HRESULT.DISP_E_MEMBERNOTFOUND, f"{member.name} is a {member.kind}"))
         given = tuple(to_member(value) for value in args)
         result = self._session_.calls.run(self._comobject_, member, use, given)
         if result.failure is not None:

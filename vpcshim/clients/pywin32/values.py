@@ -55,9 +55,9 @@ _BYREF = 0x4000
 _AS: dict[int, Callable[[Any], Any]] = {
     **dict.fromkeys((VT.I2, VT.I4, VT.UI1, VT.UI4, 16, 18, 20, 21, 22, 23), int),
     **dict.fromkeys((4, VT.R8), float),
-    VT.BSTR: str,
+    VT.BSTR: lambda value: "" if value is None else str(value),
     VT.BOOL: bool,
-    VT.ARRAY | VT.UI1: bytes,
+    VT.ARRAY | VT.UI1: lambda value: bytes(tuple(value)),
 }
 
 
@@ -73,7 +73,7 @@ def to_member(value: Any) -> Any:
     if isinstance(value, VARIANT):
         given = to_member(value.value)
         convert = _AS.get(value.varianttype & ~_BYREF)
-        return given if convert is None else convert(given)
+        return given if convert is None or given in (EMPTY, MISSING) else convert(given)
     if isinstance(value, list | tuple):
         return tuple(to_member(item) for item in value)
     if isinstance(value, bytearray | memoryview):

@@ -78,10 +78,6 @@ class ScriptError:
         """Whether the engine could not read the text."""
         return "compilation" in self.source
 
-    def passes_on(self, other: ScriptError) -> bool:
-        """Whether this may be the other one, which nobody on its way has handled."""
-        return (self.scode, self.description) == (other.scode, other.description)
-
 
 class Unhandled(ComError):
     """An error in what the engine ran at our request; the engine has told it, as if it had ended the script.
@@ -206,7 +202,8 @@ class Session:
         elif kind is Kind.ERROR:
             place = request.u32(), request.u32(), request.i32()
             error = ScriptError(*place, request.text(), request.text(), request.text(), self._failure)
-            self._error = self._inner if self._inner is not None and error.passes_on(self._inner) else error
+            # Without a line it is the one that was told before, which nobody on its way has handled.
+            self._error = self._inner if self._inner is not None and not error.line else error
         else:
             raise BadFrame(f"a host does not send {kind.name}")
 
@@ -216,7 +213,7 @@ class Session:
     def _names(self, request: Reader) -> None:
         obj, name = self._object(request), request.text()
         self._not_after_fatal()
-        self._failure = self._inner = None
+        self._failure = None
         dispid: int | None = None
         try:
             if isinstance(obj, ComObject):
@@ -237,7 +234,7 @@ class Session:
         obj = self._object(request)
         dispid, flags, args = request.i32(), request.u16(), request.values()
         self._not_after_fatal()
-        self._failure = self._inner = None
+        self._failure = None
         if isinstance(obj, ComObject):
             code, value = self._call(obj, dispid, flags, args)
         elif isinstance(obj, HostObject):

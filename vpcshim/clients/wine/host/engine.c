@@ -283,18 +283,27 @@ typedef HRESULT(WINAPI *ole_and_type)(VARIANT *, VARIANT *, VARIANT *);
 static ole_cmp_type ole_cmp;
 static ole_and_type ole_and;
 
+/* What is compared as a text: a text, and a truth value beside a text that is a literal. */
+static const WCHAR *text_of(const VARIANT *value, const VARIANT *other, UINT *length)
+{
+    if ((V_VT(value) & ~VT_HARDTYPE) == VT_BSTR) {
+        *length = SysStringLen(V_BSTR(value));
+        return V_BSTR(value) ? V_BSTR(value) : L"";
+    }
+    if (V_VT(value) != VT_BOOL || V_VT(other) != (VT_BSTR | VT_HARDTYPE)) return NULL;
+    *length = V_BOOL(value) ? 4 : 5;
+    return V_BOOL(value) ? L"True" : L"False";
+}
+
 /* Texts by the codes of their characters, and not as a dictionary has them. */
 static HRESULT WINAPI compared(VARIANT *left, VARIANT *right, LCID lcid, ULONG flags)
 {
     UINT lefts, rights, i;
+    const WCHAR *a = text_of(left, right, &lefts), *b = text_of(right, left, &rights);
 
-    if (((V_VT(left) | V_VT(right)) & ~VT_HARDTYPE) != VT_BSTR || (V_VT(left) & VT_TYPEMASK) != VT_BSTR
-        || (V_VT(right) & VT_TYPEMASK) != VT_BSTR)
-        return ole_cmp(left, right, lcid, flags);
-    lefts = SysStringLen(V_BSTR(left));
-    rights = SysStringLen(V_BSTR(right));
+    if (!a || !b) return ole_cmp(left, right, lcid, flags);
     for (i = 0; i < lefts && i < rights; i++)
-        if (V_BSTR(left)[i] != V_BSTR(right)[i]) return V_BSTR(left)[i] < V_BSTR(right)[i] ? VARCMP_LT : VARCMP_GT;
+        if (a[i] != b[i]) return a[i] < b[i] ? VARCMP_LT : VARCMP_GT;
     return lefts == rights ? VARCMP_EQ : lefts < rights ? VARCMP_LT : VARCMP_GT;
 }
 

@@ -13,7 +13,7 @@ typedef struct failure {
     EXCEPINFO info;
 } failure;
 
-BOOL engine_forgets;
+BOOL engine_forgets, error_told;
 
 static HRESULT WINAPI failure_query(IDispatch *iface, REFIID iid, void **out)
 {

@@ -18,6 +18,8 @@ DEFINE_GUID(CLSID_JScriptEngine, 0xf414c260, 0x6ac0, 0x11cf, 0xb6, 0xd1, 0x00, 0
 #define IID_ScriptParse IID_IActiveScriptParse32
 #endif
 
+#define E_TOLD ((HRESULT)0x80020101) /* SCRIPT_E_REPORTED */
+
 struct global {
     BSTR name;
     DWORD flags;
@@ -130,7 +132,7 @@ static HRESULT WINAPI site_error(IActiveScriptSite *site, IActiveScriptError *er
     IActiveScriptError_GetSourcePosition(error, &context, &line, &column);
     IActiveScriptError_GetSourceLineText(error, &text);
     request_begin(&told, K_ERROR);
-    put_u32(&told, line + 1);
+    put_u32(&told, info.dwHelpContext == TOLD_BEFORE ? 0 : line + 1);
     put_u32(&told, (DWORD)column + 1);
     put_u32(&told, (DWORD)info.scode);
     put_bstr(&told, info.bstrSource);
@@ -231,6 +233,7 @@ BOOL serve(BYTE kind, reader *r, buffer *answer)
     switch (kind) {
     case K_CALL:
         hr = names_of_script ? invoke_named(names_of_script, text, 0, flags, r, &value, &info) : E_UNEXPECTED;
+        error_told = hr == E_TOLD;
         break;
     case K_LOCAL:
         hr = object ? IUnknown_QueryInterface(object, &IID_IDispatch, (void **)&dispatch) : E_POINTER;

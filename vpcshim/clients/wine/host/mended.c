@@ -58,6 +58,7 @@ static HRESULT WINAPI mended_invoke(IDispatch *iface, DISPID id, REFIID iid, LCI
     HRESULT hr;
     UINT length;
 
+    if (FAILED(hr = failure_among(params, info))) return hr;
     /* `Set d(key) = object`: the Dictionary takes objects, as it takes all values, by a plain assignment alone. */
     if (flags & DISPATCH_PROPERTYPUTREF) flags = DISPATCH_PROPERTYPUT;
     hr = IDispatch_Invoke(m->inner, id, iid, lcid, flags, params, value, info, wrong);

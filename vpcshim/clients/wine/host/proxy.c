@@ -305,7 +305,9 @@ static HRESULT WINAPI proxy_invoke(IDispatch *iface, DISPID id, REFIID iid, LCID
     if (info) memset(info, 0, sizeof(*info));
     if (argerr) *argerr = 0;
     if (!params) return E_POINTER;
+    error_told = FALSE;
     hr = ask((proxy *)iface, id == NAMED_VALUE ? DISPID_VALUE : id, flags, params, value, info, argerr);
+    if (hr == DISP_E_EXCEPTION && error_told && info) info->dwHelpContext = TOLD_BEFORE;
     if (FAILED(hr) && engine_forgets && id == DISPID_VALUE && params->cArgs && !params->cNamedArgs && value) {
         V_DISPATCH(value) = failure_new(hr, info);
         V_VT(value) = VT_DISPATCH;

@@ -31,7 +31,8 @@ enum {
     K_INVOKE = 'I',  /* handle u64, dispid i32, flags u16, u16 arguments -> K_RESULT */
     K_RESULT = 'r',  /* hr i32; then the value, or scode i32, source, description */
     K_RELEASE = 'F', /* u32 count, handles u64; no answer */
-    K_ERROR = 'E',   /* line u32, column i32, scode i32, source, description, text of the line; no answer */
+    K_ERROR = 'E',   /* line u32 (0: of what was told before, and nobody handled), column i32, scode i32, source,
+                        description, text of the line; no answer */
     K_DONE = 'D',    /* hr i32: the script has ended; no answer */
     K_CALL = 'C',    /* to the host: name of a function of the script, u16 arguments -> K_RESULT */
     K_LOCAL = 'L',   /* to the host: id u64, dispid i32, flags u16, name, u16 arguments -> K_RESULT */
@@ -112,6 +113,10 @@ HRESULT local_invoke(IDispatch *object, DISPID id, WORD flags, reader *arguments
 /* Errors that the engine forgets (failure.c): whether it does; an error as a value (the texts of *info become its own);
  * the error of the first argument that is one, else S_OK. */
 extern BOOL engine_forgets;
+/* Whether the engine has just told the site of an error in what the other side had it run. */
+extern BOOL error_told;
+/* The help context of such an error where it goes on to the script that asked for it. */
+#define TOLD_BEFORE 0x56504353
 IDispatch *failure_new(HRESULT hr, EXCEPINFO *info);
 HRESULT failure_among(const DISPPARAMS *params, EXCEPINFO *info);
 /* What Wine's VBScript gets wrong (engine.c): the object whose methods it is given instead, and its operators. */
