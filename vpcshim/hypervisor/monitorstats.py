@@ -41,14 +41,14 @@ class MonitorStats:
 
         Raises:
             Unsupported: The driver has no such statistics.
-            DomainBusy: Several monitors hang at once, more than are worth waiting for.
+            DomainBusy: Several calls hang at once, in monitors or in the server: more than are worth waiting for.
             HypervisorError: The connection is in trouble.
         """
         while True:
             with self._lock:
                 self._stuck = [call for call in self._stuck if not call.done.is_set()]
                 if len(self._stuck) >= _MOST_STUCK:
-                    raise DomainBusy("the monitors of several guests do not answer")
+                    raise DomainBusy(f"{_MOST_STUCK} calls for what guests' monitors know hang in the server")
             call = _Call(self._connection, groups, uuids)
             if call.done.wait(self._patience):
                 if call.error is not None:
