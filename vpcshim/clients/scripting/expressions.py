@@ -19,7 +19,8 @@ from collections.abc import Iterator
 
 from vpcshim.clients.scripting.edits import Edit, Refused, closing, place
 
-HOLDER = "vpcshim_functions"
+# What scripts call: functions of this process, and those of the script host's own (host/engine.c).
+HOLDER, ENGINE = "vpcshim_functions", "vpcshim_engine"
 # A statement: to the end of the line or a colon, with the lines that it is continued on.
 STATEMENT = re.compile(r"(?:(?<!\w)_[ \t]*\r?\n|[^:\r\n])+")
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from vpcshim.clients.scripting.comparisons import MOMENT_OF, compared_dates
 from vpcshim.clients.scripting.edits import Edit, Prepared, Refused, blanked, closing, edited, place
 from vpcshim.clients.scripting.expressions import (
+    ENGINE,
     HOLDER,
     STATEMENT,
     bracketed_names,
@@ -28,7 +29,7 @@ from vpcshim.clients.scripting.expressions import (
     loops,
     octals,
 )
-from vpcshim.clients.scripting.literals import ENGINE, literals
+from vpcshim.clients.scripting.literals import literals
 from vpcshim.clients.scripting.variablecalls import assigned, variable_calls
 
 __all__ = ["HOLDER", "JSCRIPT", "VBSCRIPT", "Prepared", "Refused", "prepare"]

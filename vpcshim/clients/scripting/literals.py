@@ -17,9 +17,7 @@ from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 from vpcshim.clients.scripting.edits import Edit
-from vpcshim.clients.scripting.expressions import STATEMENT
-
-ENGINE = "vpcshim_engine"
+from vpcshim.clients.scripting.expressions import ENGINE, STATEMENT
 
 _TOKEN = re.compile(
     r"(?P<number>(?<![\w.])(?:&h[0-9a-f]+&?|&o[0-7]+&?|(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?)(?![\w.]))"

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 
 from vpcshim.clients.scripting.edits import Edit, closing
-from vpcshim.clients.scripting.expressions import HOLDER, begun
+from vpcshim.clients.scripting.expressions import ENGINE, HOLDER, begun
 
-_CHECKED = "vpcshim_engine.Checked("
+_CHECKED = f"{ENGINE}.Checked("
 _ASSIGNED = re.compile(r"(?:(?P<set>set)[ \t]+)?(?P<name>[a-z]\w*)[ \t]*=", re.IGNORECASE)
 _EACH = re.compile(r"for[ \t]+each[ \t]+([a-z]\w*)", re.IGNORECASE)
 _SET = re.compile(r"set\b", re.IGNORECASE)
@@ -24,6 +24,7 @@ _DEFAULT = re.compile(
 )
 _BY_VALUE = re.compile(r"[\s_]*byval\b", re.IGNORECASE)
 _INDEXED = re.compile(r"(?<![\w.)])(?:(?P<is>is)[ \t]+)?(?<![\w.])(?P<name>[a-z]\w*)[ \t]*\(", re.IGNORECASE)
+_MORE = re.compile(r"[ \t]*[.(]")  # a member, or an index, of what ends there
 _IS = re.compile(r"[ \t]+is\b", re.IGNORECASE)
 _NAME = re.compile(r"[\s_]*(?<!\w)([a-z]\w*)[ \t]*\(", re.IGNORECASE)
 _GAP = re.compile(r"(?:[ \t]|(?<!\w)_[ \t]*\r?\n)*")
@@ -65,7 +66,7 @@ def variable_calls(bare: str, edits: list[Edit], variables: set[str], *, more: b
             _called(bare, called, end, edits)
     for found in _INDEXED.finditer(bare):
         close = closing(bare, found.end()) if found["name"].lower() in variables else None
-        if close is not None and (_IS.match(bare, close) or (found["is"] and not _goes_on(bare, close))):
+        if close is not None and (_IS.match(bare, close) or (found["is"] and not _MORE.match(bare, close))):
             begin = found.start("name")
             edits.extend(((begin, begin, _CHECKED), (close, close, ")")))
 
@@ -74,11 +75,6 @@ def _takes_references(bare: str) -> bool:
     """Whether a class of the script's has a default member that may assign to its arguments."""
     lists = (found[1].strip() for found in _DEFAULT.finditer(bare))
     return any(not all(map(_BY_VALUE.match, params.split(","))) for params in lists if params)
-
-
-def _goes_on(bare: str, at: int) -> bool:
-    """Whether a member or an index follows what ends there."""
-    return bare[at:].lstrip(" \t")[:1] in (".", "(")
 
 
 def _kept(bare: str, at: int, end: int, edits: list[Edit], variables: set[str]) -> None:

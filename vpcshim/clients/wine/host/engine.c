@@ -225,20 +225,6 @@ static HRESULT WINAPI functions_query(IDispatch *iface, REFIID iid, void **out)
 
 static ULONG WINAPI forever(IDispatch *iface) { (void)iface; return 1; }
 
-static HRESULT WINAPI no_type_count(IDispatch *iface, UINT *count)
-{
-    (void)iface;
-    *count = 0;
-    return S_OK;
-}
-
-static HRESULT WINAPI no_type(IDispatch *iface, UINT index, LCID lcid, ITypeInfo **type)
-{
-    (void)iface, (void)index, (void)lcid;
-    *type = NULL;
-    return DISP_E_BADINDEX;
-}
-
 static HRESULT WINAPI functions_names(IDispatch *iface, REFIID iid, LPOLESTR *names, UINT count, LCID lcid, DISPID *ids)
 {
     UINT i;

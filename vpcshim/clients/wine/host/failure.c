@@ -38,20 +38,6 @@ static ULONG WINAPI failure_release(IDispatch *iface)
     return 0;
 }
 
-static HRESULT WINAPI no_type_count(IDispatch *iface, UINT *count)
-{
-    (void)iface;
-    *count = 0;
-    return S_OK;
-}
-
-static HRESULT WINAPI no_type(IDispatch *iface, UINT index, LCID lcid, ITypeInfo **type)
-{
-    (void)iface, (void)index, (void)lcid;
-    *type = NULL;
-    return DISP_E_BADINDEX;
-}
-
 /* It has every member: only a call can say what went wrong. */
 static HRESULT WINAPI any_name(IDispatch *iface, REFIID iid, LPOLESTR *names, UINT count, LCID lcid, DISPID *ids)
 {

@@ -160,7 +160,7 @@ static ULONG WINAPI proxy_release(IDispatch *iface)
 }
 
 /* No type library: what is bound late needs none. */
-static HRESULT WINAPI proxy_type_count(IDispatch *iface, UINT *count)
+HRESULT WINAPI no_type_count(IDispatch *iface, UINT *count)
 {
     (void)iface;
     if (!count) return E_POINTER;
@@ -168,7 +168,7 @@ static HRESULT WINAPI proxy_type_count(IDispatch *iface, UINT *count)
     return S_OK;
 }
 
-static HRESULT WINAPI proxy_type(IDispatch *iface, UINT index, LCID lcid, ITypeInfo **out)
+HRESULT WINAPI no_type(IDispatch *iface, UINT index, LCID lcid, ITypeInfo **out)
 {
     (void)iface, (void)index, (void)lcid;
     if (out) *out = NULL;
@@ -322,7 +322,7 @@ static HRESULT WINAPI proxy_invoke(IDispatch *iface, DISPID id, REFIID iid, LCID
 }
 
 static const IDispatchVtbl proxy_vtbl = {
-    proxy_query, proxy_addref, proxy_release, proxy_type_count, proxy_type, proxy_names, proxy_invoke,
+    proxy_query, proxy_addref, proxy_release, no_type_count, no_type, proxy_names, proxy_invoke,
 };
 
 IDispatch *proxy_new(ULONGLONG handle, DWORD kind)

@@ -100,6 +100,9 @@ void release_later(ULONGLONG handle);
 BOOL serve(BYTE kind, reader *r, buffer *answer);
 
 /* Objects. */
+/* What an object without a type library says of it. */
+HRESULT WINAPI no_type_count(IDispatch *iface, UINT *count);
+HRESULT WINAPI no_type(IDispatch *iface, UINT index, LCID lcid, ITypeInfo **out);
 IDispatch *proxy_new(ULONGLONG handle, DWORD kind);
 BOOL proxy_handle(IUnknown *object, ULONGLONG *handle);
 ULONGLONG local_keep(IUnknown *object);
