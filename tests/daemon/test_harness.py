@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import libvirt
 import pytest
 
 from tests.harness.daemon import TestDriverDaemon
+from tests.harness.process import DaemonError
 from tests.harness.waiting import wait_until
 
 NODE = """\
@@ -110,3 +113,23 @@ def test_thawed_daemon_goes_on(event_loop: None, testdriver_daemon: TestDriverDa
     testdriver_daemon.thaw()
     assert connection.lookupByName("test").info()
     connection.close()
+
+
+@pytest.mark.parametrize("crash", [signal.SIGSEGV, signal.SIGABRT])
+def test_a_daemon_that_crashes_when_it_is_thawed_is_started_again(
+    testdriver_daemon: TestDriverDaemon, crash: signal.Signals
+) -> None:
+    testdriver_daemon.freeze()
+    old = testdriver_daemon.pid
+    os.kill(old, crash)  # it is delivered when it goes on
+    testdriver_daemon.thaw()
+    assert testdriver_daemon.pid != old
+    connection = libvirt.open(testdriver_daemon.uri)
+    connection.close()
+
+
+def test_a_daemon_that_ends_otherwise_when_it_is_thawed_is_an_error(testdriver_daemon: TestDriverDaemon) -> None:
+    testdriver_daemon.freeze()
+    os.kill(testdriver_daemon.pid, signal.SIGALRM)
+    with pytest.raises(DaemonError, match=f"status -{signal.SIGALRM:d}"):
+        testdriver_daemon.thaw()

@@ -14,6 +14,10 @@ from pathlib import Path
 #: Longest wait for a daemon to come up or to go down; on a busy machine a first start may take a while.
 PATIENCE = 60.0
 
+# How long after its first answer a thawed daemon is watched for a crash (seconds), and what counts as one.
+_SETTLING = 0.1
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT)
+
 
 class DaemonError(AssertionError):
     """The daemon did not do what it was told; the message ends with its log."""
@@ -90,7 +94,7 @@ class Daemon:
         """End it the polite way (SIGTERM) and wait; a daemon that does not go is killed, and that is an error."""
         if self._process is None or not self.running:
             return
-        self.thaw()
+        self._wake()
         self._process.terminate()
         try:
             self._process.wait(PATIENCE)
@@ -124,11 +128,34 @@ class Daemon:
         self._watch.start()
 
     def thaw(self) -> None:
-        """SIGCONT after freeze(); harmless on a daemon that was not frozen."""
+        """SIGCONT after freeze(), and wait until it answers; harmless on a daemon that was not frozen.
+
+        libvirtd 9.0 may die of it: when a client with event callbacks went away meanwhile and a call of it was
+        left, one thread frees the callbacks while another still walks over them (seen about once in a thousand
+        times, with plain libvirt clients as well). Such a daemon is started again, as a machine's init would do.
+        """
+        if not self._wake():
+            return
+        try:
+            self._wait_ready(time.monotonic() + PATIENCE)
+            time.sleep(_SETTLING)
+        except DaemonError:
+            if self.running:
+                raise
+        status = None if self._process is None else self._process.poll()
+        if status is not None:
+            if -status not in _CRASHES:
+                raise self._failure(f"the daemon ended with status {status} when it was thawed")
+            print(f"the daemon crashed when it was thawed (status {status}) and is started again")
+            self.start()
+
+    def _wake(self) -> bool:
         self._unwatch()
-        if self._frozen and self.running:
+        stood = self._frozen and self.running
+        if stood:
             os.kill(self.pid, signal.SIGCONT)
         self._frozen = False
+        return stood
 
     def _unwatch(self) -> None:
         if self._watch is not None:
