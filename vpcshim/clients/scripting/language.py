@@ -30,6 +30,7 @@ from vpcshim.clients.scripting.expressions import (
     octals,
 )
 from vpcshim.clients.scripting.literals import literals
+from vpcshim.clients.scripting.numbers import WRITTEN_NUMBERS, writes_numbers
 from vpcshim.clients.scripting.variablecalls import assigned, variable_calls
 
 __all__ = ["HOLDER", "JSCRIPT", "VBSCRIPT", "Prepared", "Refused", "prepare"]
@@ -85,7 +86,8 @@ def _jscript(text: str, *, strict: bool) -> Prepared:
     edits = [(match.start(), match.end(), f"{HOLDER}.") for match in _JS_FUNCTION.finditer(bare)]
     dates = compared_dates(bare)
     edits += [*_assigned_calls(bare), *dates]
-    return edited(MOMENT_OF if dates else "", text, [*edits, *_untried(bare)] if strict else edits)
+    prelude = (MOMENT_OF if dates else "") + (WRITTEN_NUMBERS if writes_numbers(text) else "")
+    return edited(prelude, text, [*edits, *_untried(bare)] if strict else edits)
 
 
 def _assigned_calls(bare: str) -> list[Edit]:

@@ -1,4 +1,4 @@
-/* What Wine 8.0's VBScript gets wrong, and scripts do too often for it to be asked of the server.
+/* What Wine 8.0's engines get wrong, and scripts do too often for it to be asked of the server.
  *
  * Functions are the methods of an object that the script's text calls by its name. Of the operators that OLE Automation
  * computes for the engine, those that are wrong are replaced where the engine's library imports them.
@@ -202,6 +202,23 @@ static HRESULT time_serial(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *
     return S_OK;
 }
 
+/* Fixed(number, digits) and the like: what JScript's toFixed, toPrecision and toExponential are. */
+static HRESULT written(int how, const DISPPARAMS *params, VARIANT *value)
+{
+    VARIANT number;
+    LONG count;
+    HRESULT hr;
+
+    VariantInit(&number);
+    if (FAILED(hr = VariantChangeType(&number, (VARIANT *)argument(params, 0), 0, VT_R8))) return hr;
+    if (FAILED(hr = number_of(params, 1, VT_I4, &count))) return hr;
+    return number_written(how, V_R8(&number), count, value);
+}
+
+static HRESULT fixed(const DISPPARAMS *p, VARIANT *value, EXCEPINFO *info) { (void)info; return written(NUMBER_FIXED, p, value); }
+static HRESULT precise(const DISPPARAMS *p, VARIANT *value, EXCEPINFO *info) { (void)info; return written(NUMBER_PRECISE, p, value); }
+static HRESULT exponential(const DISPPARAMS *p, VARIANT *value, EXCEPINFO *info) { (void)info; return written(NUMBER_EXPONENTIAL, p, value); }
+
 static const struct function {
     const WCHAR *name;
     UINT least, most;
@@ -212,6 +229,8 @@ static const struct function {
     {L"LTrim", 1, 1, ltrim},     {L"RTrim", 1, 1, rtrim},
     {L"Mid", 2, 3, mid},         {L"DateSerial", 3, 3, date_serial},
     {L"TimeSerial", 3, 3, time_serial},
+    {L"Fixed", 2, 2, fixed},     {L"Precise", 2, 2, precise},
+    {L"Exponential", 2, 2, exponential},
 };
 enum { function_count = sizeof(functions) / sizeof(*functions) };
 
@@ -310,31 +329,8 @@ static HRESULT WINAPI conjunction(VARIANT *left, VARIANT *right, VARIANT *value)
     return S_OK;
 }
 
-/* Let a library call another function wherever it has that one from elsewhere. */
-static void redirect(BYTE *library, void *from, void *to)
+void mend_operators(const WCHAR *library)
 {
-    const IMAGE_NT_HEADERS *nt = (const IMAGE_NT_HEADERS *)(library + ((IMAGE_DOS_HEADER *)library)->e_lfanew);
-    DWORD imports = nt->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_IMPORT].VirtualAddress, allowed;
-    const IMAGE_IMPORT_DESCRIPTOR *each = (const IMAGE_IMPORT_DESCRIPTOR *)(library + imports);
-    void **entry;
-
-    if (!imports) return;
-    for (; each->Name; each++) {
-        for (entry = (void **)(library + each->FirstThunk); *entry; entry++) {
-            if (*entry != from || !VirtualProtect(entry, sizeof(*entry), PAGE_READWRITE, &allowed)) continue;
-            *entry = to;
-            VirtualProtect(entry, sizeof(*entry), allowed, &allowed);
-        }
-    }
-}
-
-void mend_operators(const WCHAR *name)
-{
-    HMODULE ole = GetModuleHandleW(L"oleaut32.dll"), library = GetModuleHandleW(name);
-
-    if (!ole || !library) return;
-    ole_cmp = (ole_cmp_type)(void *)GetProcAddress(ole, "VarCmp");
-    ole_and = (ole_and_type)(void *)GetProcAddress(ole, "VarAnd");
-    if (ole_cmp) redirect((BYTE *)library, (void *)ole_cmp, (void *)compared);
-    if (ole_and) redirect((BYTE *)library, (void *)ole_and, (void *)conjunction);
+    ole_cmp = (ole_cmp_type)replace_import(library, "VarCmp", (void *)compared);
+    ole_and = (ole_and_type)replace_import(library, "VarAnd", (void *)conjunction);
 }

@@ -300,7 +300,8 @@ static HRESULT start(BYTE engine)
 
     if (FAILED(hr)) return hr;
     engine_forgets = !jscript;
-    if (!jscript) mend_operators(L"vbscript.dll");
+    if (jscript) mend_numbers(L"jscript.dll");
+    else mend_operators(L"vbscript.dll");
     know_letters();
     if (FAILED(hr = IActiveScript_QueryInterface(script, &IID_ScriptParse, (void **)&parser))) return hr;
     if (FAILED(hr = parser->lpVtbl->InitNew(parser))) return hr;

@@ -122,9 +122,15 @@ extern BOOL error_told;
 #define TOLD_BEFORE 0x56504353
 IDispatch *failure_new(HRESULT hr, EXCEPINFO *info);
 HRESULT failure_among(const DISPPARAMS *params, EXCEPINFO *info);
-/* What Wine's VBScript gets wrong (engine.c): the object whose methods it is given instead, and its operators. */
+/* What Wine's engines get wrong (engine.c): the object whose methods they are given instead, and VBScript's operators. */
 extern IDispatch engine_functions;
 void mend_operators(const WCHAR *library);
+/* JScript's numbers (numbers.c): their texts, and those of its toFixed, toPrecision and toExponential. */
+enum { NUMBER_FIXED, NUMBER_PRECISE, NUMBER_EXPONENTIAL };
+HRESULT number_written(int how, double x, int count, VARIANT *value);
+void mend_numbers(const WCHAR *library);
+/* Let a library call another function wherever it has this one from OLE Automation, which is returned (imports.c). */
+void *replace_import(const WCHAR *library, const char *function, void *with);
 /* An object of Wine's just made: where that class gets a call wrong, *object becomes one that does not. */
 HRESULT mend(REFCLSID clsid, IDispatch **object);
 

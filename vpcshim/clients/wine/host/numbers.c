@@ -1,0 +1,160 @@
+/* JScript's numbers as texts, of which Wine 8.0 knows 15 digits, and cuts off what it should round (ECMA-262, 9.8.1
+ * and 15.7.4).
+ *
+ * The C library of the compiler writes and reads a double exactly, with as many digits as one wants.
+ */
+#define __USE_MINGW_ANSI_STDIO 1
+#include "wire.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* No double has more digits than 767, none more than 1074 behind the point; what is asked for is 21 at most. */
+enum { DIGITS = 770, TEXT = 800, LONGEST = 21 };
+
+/* digits[0].digits[1]... * 10^exponent; without zeros at the end, but for the first. */
+typedef struct decimal {
+    char digits[DIGITS + 1];
+    int count, exponent;
+} decimal;
+
+static void take(const char *text, decimal *d)
+{
+    d->count = 0;
+    for (; *text != 'e'; text++)
+        if (*text != '.') d->digits[d->count++] = *text;
+    while (d->count > 1 && d->digits[d->count - 1] == '0') d->count--;
+    d->exponent = atoi(text + 1);
+}
+
+static void exact(double x, decimal *d)
+{
+    char text[TEXT];
+
+    snprintf(text, sizeof(text), "%.*e", DIGITS - 1, x);
+    take(text, d);
+}
+
+/* One more in its last digit. */
+static void next_up(decimal *d)
+{
+    while (d->count && d->digits[d->count - 1] == '9') d->count--;
+    if (d->count) d->digits[d->count - 1]++;
+    else d->digits[d->count++] = '1', d->exponent++;
+}
+
+/* To so many digits, or to none or fewer: to what is 0 or, from its half on, the one digit before. */
+static void rounded(decimal *d, int count)
+{
+    BOOL up = count >= 0 && count < d->count && d->digits[count] >= '5';
+
+    if (count >= d->count) return;
+    d->count = max(count, 0);
+    if (up) next_up(d);
+    else if (!d->count) d->digits[d->count++] = '0', d->exponent = 0;
+    while (d->count > 1 && d->digits[d->count - 1] == '0') d->count--;
+}
+
+static char digit(const decimal *d, int i) { return i >= 0 && i < d->count ? d->digits[i] : '0'; }
+
+/* With so many digits behind the point. */
+static char *plain(const decimal *d, int places, char *at)
+{
+    int i;
+
+    if (d->exponent < 0) *at++ = '0';
+    for (i = 0; i <= d->exponent; i++) *at++ = digit(d, i);
+    if (places > 0) *at++ = '.';
+    for (i = d->exponent + 1; places > 0; i++, places--) *at++ = digit(d, i);
+    return at;
+}
+
+static char *scientific(const decimal *d, int places, char *at)
+{
+    int i;
+
+    *at++ = digit(d, 0);
+    if (places > 0) *at++ = '.';
+    for (i = 1; i <= places; i++) *at++ = digit(d, i);
+    return at + sprintf(at, "e%c%d", d->exponent < 0 ? '-' : '+', abs(d->exponent));
+}
+
+static BOOL tells(const decimal *d, double x)
+{
+    char text[TEXT];
+
+    *scientific(d, d->count - 1, text) = 0;
+    return __mingw_strtod(text, NULL) == x;
+}
+
+/* As few digits as tell it from all other doubles. */
+static void shortest(double x, decimal *d)
+{
+    char text[TEXT];
+    int digits;
+
+    for (digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*e", digits - 1, x);
+        take(text, d);
+        if (tells(d, x)) return;
+        /* Below a power of two doubles are closer together: what is farther off, above, may do where this does not. */
+        if (digits == 16 && d->count == 16 && (next_up(d), tells(d, x))) return;
+    }
+}
+
+static HRESULT answer(const char *text, const char *end, VARIANT *value)
+{
+    UINT i, length = (UINT)(end - text);
+
+    if (!(V_BSTR(value) = SysAllocStringLen(NULL, length))) return E_OUTOFMEMORY;
+    for (i = 0; i < length; i++) V_BSTR(value)[i] = (WCHAR)text[i];
+    V_VT(value) = VT_BSTR;
+    return S_OK;
+}
+
+static HRESULT as_text(double x, VARIANT *value)
+{
+    char text[TEXT], *at = text;
+    decimal d;
+
+    shortest(fabs(x), &d);
+    if (x < 0) *at++ = '-';
+    if (d.exponent > 20 || d.exponent < -6) at = scientific(&d, d.count - 1, at);
+    else at = plain(&d, max(0, d.count - 1 - d.exponent), at);
+    return answer(text, at, value);
+}
+
+/* toFixed, toPrecision, toExponential of a finite number, and of a count that they allow. */
+HRESULT number_written(int how, double x, int count, VARIANT *value)
+{
+    char text[TEXT], *at = text;
+    decimal d;
+
+    if (count < 0 || count > LONGEST) return E_INVALIDARG;
+    if (how == NUMBER_FIXED && fabs(x) >= 1e21) return as_text(x, value);
+    exact(fabs(x), &d);
+    if (x < 0) *at++ = '-';
+    rounded(&d, how == NUMBER_FIXED ? d.exponent + 1 + count : how == NUMBER_PRECISE ? count : count + 1);
+    if (how == NUMBER_FIXED) at = plain(&d, count, at);
+    else if (how == NUMBER_EXPONENTIAL) at = scientific(&d, count, at);
+    else if (d.exponent < -6 || d.exponent >= count) at = scientific(&d, count - 1, at);
+    else at = plain(&d, count - 1 - d.exponent, at);
+    return answer(text, at, value);
+}
+
+/* The engine asks OLE Automation for a double's text, and for nothing else. */
+typedef HRESULT(WINAPI *change_type)(VARIANT *, const VARIANT *, LCID, USHORT, VARTYPE);
+
+static change_type ole_change;
+
+static HRESULT WINAPI changed(VARIANT *into, const VARIANT *from, LCID lcid, USHORT flags, VARTYPE type)
+{
+    if (V_VT(from) != VT_R8 || type != VT_BSTR) return ole_change(into, from, lcid, flags, type);
+    return as_text(V_R8(from), into);
+}
+
+void mend_numbers(const WCHAR *library)
+{
+    ole_change = (change_type)replace_import(library, "VariantChangeTypeEx", (void *)changed);
+}
