@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -11,7 +12,9 @@ import pytest
 
 import vpcshim
 from tests.harness.wine import need_wine
-from vpcshim.clients.scripts import run_script
+from vpcshim.clients.check import check
+from vpcshim.clients.scripts import FAILED, run_script
+from vpcshim.com.object import ComObject
 
 EXACT = Context(prec=1200)  # more digits than any double has
 
@@ -28,12 +31,16 @@ def printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str
     def run(text: str) -> list[str]:
         path = tmp_path / "own.js"
         path.write_text(text, encoding="utf-8")
-        code = run_script(path, (), lambda progid, _server: vpcshim.CreateObject(progid, "test:///default"), ())
+        code = run_script(path, (), application, ())
         out, err = capsys.readouterr()
         assert (code, err) == (0, "")
         return out.splitlines()
 
     return run
+
+
+def application(progid: str, _server: str | None) -> ComObject:
+    return vpcshim.CreateObject(progid, "test:///default")
 
 
 # -- numbers (ECMA-262, 9.8.1 and 15.7.4), by Python's decimals ----------------------------------------------------
@@ -154,3 +161,146 @@ def test_what_a_number_is_not_written_with_is_the_engines_error(
 def test_a_script_may_have_its_own(printed: Callable[[str], list[str]]) -> None:
     own = "Number.prototype.toFixed = function () { return 'mine'; };\n"
     assert printed(f"{own}WScript.Echo((1).toFixed(2), (0.09).toPrecision(1));\n") == ["mine 0.09"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0.3", "0.3"),
+        ("99.99", "99.99"),
+        ("1.5e3", "1500"),
+        (" -5.10\\t", "-5.1"),
+        ("+.5", "0.5"),
+        ("5.", "5"),
+        ("", "0"),
+        ("0x1F", "31"),
+        ("0X1f", "31"),
+        ("-Infinity", "-Infinity"),
+        ("12345678901234567890", "12345678901234567000"),
+        ("1e400", "Infinity"),
+        *(
+            (none, "NaN")
+            for none in ("-", ".", "e", "+", "1e", "0x", "0xG", "0x10zz", "-0x10", "5 MB", "1,5", "infinity")
+        ),
+    ],
+)
+def test_the_number_of_a_text(printed: Callable[[str], list[str]], text: str, number: str) -> None:
+    shown = f"WScript.Echo('' + Number(t), isNaN(t), isFinite(t), Number(t) == {number});\n"
+    nan, finite = -(number == "NaN"), -(number not in ("NaN", "Infinity", "-Infinity"))
+    wanted = f"{number} {nan} {finite} {0 if nan else -1}"
+    assert printed(f"var t = '{text}';\n{shown}") == [wanted]
+
+
+def test_the_number_of_what_is_no_text(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "var o = new Number('7'), d = new Date(5);\n"
+        "WScript.Echo('' + [Number(), Number(null), Number(undefined), Number(true), Number(d), Number(o)]);\n"
+        "WScript.Echo('' + [isNaN(), isNaN(undefined), isFinite(null), isNaN('x' + 1), Number('2') + Number(3)]);\n"
+        "WScript.Echo(typeof o, o instanceof Number, '' + Number.MAX_VALUE);\n"
+    )
+    assert lines == ["0,0,NaN,1,5,7", "true,true,true,true,5", "object -1 1.7976931348623157e+308"]
+
+
+def test_a_script_may_have_its_own_number(printed: Callable[[str], list[str]]) -> None:
+    own = "function Number(x) { return 'own ' + x; }\n"
+    assert printed(f"{own}WScript.Echo(Number('5'), isNaN('x'));\n") == ["own 5 -1"]
+
+
+def test_the_constants_of_number(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "WScript.Echo('' + [Number.MAX_VALUE, Number.MIN_VALUE, Number.NaN, Number.POSITIVE_INFINITY]);\n"
+        "var smallest = Number.MAX_VALUE; if (5 < smallest) smallest = 5;\n"
+        "WScript.Echo(smallest, '' + Number.NEGATIVE_INFINITY);\n"
+    )
+    assert lines == ["1.7976931348623157e+308,5e-324,NaN,Infinity", "5 -Infinity"]
+
+
+@pytest.mark.parametrize(
+    ("number", "wanted"),
+    [
+        ("1073741824", "1,073,741,824.00"),
+        ("-1234567.891", "-1,234,567.89"),
+        ("999", "999.00"),
+        ("0.5", "0.50"),
+        ("1e15", "1,000,000,000,000,000.00"),
+    ],
+)
+def test_the_groups_of_a_number(printed: Callable[[str], list[str]], number: str, wanted: str) -> None:
+    assert printed(f"WScript.Echo(({number}).toLocaleString());\n") == [wanted]
+
+
+# -- regular expressions, texts, dates ---------------------------------------------------------------------------
+
+
+def test_what_a_replacement_found(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "'x=12;'.replace(/(\\w)=(\\d+)/, '');\nWScript.Echo(RegExp.$1, RegExp.$2, RegExp.$3 == '');\n"
+        "/(\\d+)GB/.test('disk 12GB');\nvar t = 'a,b'.replace(/,/g, ';');\nWScript.Echo(t, RegExp.$1 == '');\n"
+        "WScript.Echo('a1b2'.replace(/(\\d)/g, '<$1>'), RegExp.$1, 'a.b'.replace('.', '-'));\n"
+        "WScript.Echo('ab'.replace(/a/, function (found) { return found + '!'; }), RegExp.rightContext);\n"
+    )
+    assert lines == ["x 12 -1", "a;b -1", "a<1>b<2> 2 a-b", "a!b b"]
+
+
+def test_a_text_that_goes_on_in_the_next_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for end in ("\n", "\r\n"):
+        path = tmp_path / "long.js"
+        path.write_bytes(f"var t = 'a\\{end}b\\\\';{end}WScript.Echo(t, t.length);{end}  nothing();{end}".encode())
+        code = run_script(path, (), application, ())
+        out, err = capsys.readouterr()
+        assert (code, out) == (FAILED, "ab\\ 3\n")
+        assert err.startswith(f"{path}(4, 3): ")
+
+
+def test_dates_of_a_file_are_equal(printed: Callable[[str], list[str]], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("")
+    os.utime(tmp_path / "b", (0, 86400))
+    lines = printed(
+        "var fso = new ActiveXObject('Scripting.FileSystemObject');\n"
+        f"var a = fso.GetFile('{tmp_path}/a'), b = fso.GetFile('{tmp_path}/b'), kept = a.DateLastModified;\n"
+        "WScript.Echo(a.DateLastModified == a.DateLastModified, a.DateLastModified != kept, kept === kept);\n"
+        "WScript.Echo(a.DateLastModified == b.DateLastModified, kept !== b.DateLastModified, kept == null);\n"
+        "WScript.Echo(kept == new Date(kept), new Date(0) == new Date(0));\n"
+    )
+    assert lines == ["-1 0 -1", "0 -1 0", "-1 0"]
+
+
+# -- syntax: what the engine drops without a word ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('if (1) {\n WScript.Echo("x")\n', "(1, 6): Expected"),
+        ("function f(){\n x()\n", "(1, 12): Expected"),
+        ("for(;;){\n var a=1\n", "(1, 7): Expected"),
+        ("try { WScript.Echo(1)\n", "(2, 1): Syntax error (Microsoft"),
+        ('function f() {\n if(1){f()}\n\nf()\nWScript.Echo("done")', "(1, 12): Expected"),
+        ('WScript.Echo("before")\nvar a = 1\n}\nWScript.Echo("after")', "(3, 1): Syntax error: "),
+        ('WScript.Echo("a");\nvar b = [1, 2)\nWScript.Echo("b")', "(2, 14): Syntax error (Microsoft"),
+        ('WScript.Echo("a")\n/* no end\nWScript.Echo("b")', "(2, 1): Syntax error: "),
+        ("if(0)\n WScript.Echo(1)\n WScript.Echo(2)\nelse\n WScript.Echo(3)", ": Syntax error: "),
+        # It is none, but the engine takes all of it for nothing.
+        ('var i=0\ni++\ni\n++i\nWScript.Echo("last")', ": Syntax error: "),
+    ],
+)
+def test_a_script_that_is_not_read_to_its_end_does_not_begin(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, told: str
+) -> None:
+    path = tmp_path / "broken.js"
+    path.write_text(text)
+    code = run_script(path, (), application, ())
+    out, err = capsys.readouterr()
+    assert (code, out) == (FAILED, "")
+    assert err.startswith(f"{path}{told}")
+    refused = check(text, "jscript", engine=True).refused
+    assert refused is not None
+    assert refused.startswith(told if told.startswith("(") else f"(1, 1){told}")
+
+
+@pytest.mark.parametrize("text", ["", "// nothing", "WScript.Echo(1) // end", "/* all */", ";", "function f() {}"])
+def test_a_whole_script_is_read_and_only_read(text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    report = check(text, "jscript", engine=True)
+    assert (report.refused, report.unread) == (None, None)
+    assert capfd.readouterr() == ("", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -334,6 +336,64 @@ def test_dates_that_jscript_compares_are_numbers(text: str, wanted: str | None) 
     prepared = prepare(JSCRIPT, text, FUNCTIONS)
     assert prepared.text == (wanted or text).replace("@(", "vpcshim_Moment(")
     assert ("vpcshim_Moment" in prepared.prelude) is ("vpcshim_Moment" in prepared.text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("if (f.DateLastModified == kept) x();", "if (@(f.DateLastModified) == @(kept)) x();"),
+        ("kept = f.DateCreated; a = kept !== g.h(1)", "kept = f.DateCreated; a = @(kept) !== @(g.h(1))"),
+        ("x = a.DateCreated != 5 || b", "x = @(a.DateCreated) != 5 || b"),
+        # A Date of the engine's own is equal to itself alone.
+        ("var d = new Date(); if (d == x || new Date() != d) y();", None),
+        ("a = f.DateCreated.getTime() == 1; b = f.DateCreated; c += 1; d <= e; g >= h", None),
+    ],
+)
+def test_dates_of_objects_that_jscript_holds_equal_are_numbers(text: str, wanted: str | None) -> None:
+    prepared = prepare(JSCRIPT, text, FUNCTIONS)
+    assert prepared.text == (wanted or text).replace("@(", "vpcshim_Moment(")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("x = Number(s) + isNaN (t);", "x = @Number(s) + @isNaN (t);"),
+        ("if (!isFinite(Number(s))) y();", "if (!@isFinite(@Number(s))) y();"),
+        ("x = Number(s) < f.DateCreated", "x = vpcshim_Moment(@Number(s)) < vpcshim_Moment(f.DateCreated)"),
+        # Objects, members, texts, functions of the script's.
+        ("x = new Number(s); y = o.isNaN(t); z = Number.MAX_VALUE; f(isNaN); My_isNaN(1)", None),
+        ("s = 'Number(x)'; // isNaN(y)\nr = /isNaN(x)/", None),
+        ("function isNaN(x) { return 1; } y = isNaN(z)", None),
+    ],
+)
+def test_what_makes_a_number_of_a_text_in_jscript_is_ours(text: str, wanted: str | None) -> None:
+    prepared = prepare(JSCRIPT, text, FUNCTIONS)
+    assert prepared.text == (wanted or text).replace("@", "vpcshim_")
+    assert ("function vpcshim_Number" in prepared.prelude) is (wanted is not None)
+
+
+@pytest.mark.parametrize("member", ["lastMatch", "lastParen", "lastIndex", "index", "input", "$_", "$&"])
+def test_what_regexp_has_not_is_refused(member: str) -> None:
+    text = f"var s = 'RegExp.{member}'; // RegExp.{member}\nx = RegExp . {member};"
+    with pytest.raises(Refused, match=re.escape(f"(2, 5): Wine's engine has no RegExp.{member}")):
+        prepare(JSCRIPT, text, FUNCTIONS)
+    other = f"x.RegExp.{member} = new RegExp('a').lastIndex + RegExp.$1"
+    assert prepare(JSCRIPT, other, FUNCTIONS).text == other
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("x = 'a\\\nb';", "x = 'ab';"),
+        ('x = "a\\\r\nb\\\\\\\rc" + d', 'x = "ab\\\\c" + d'),
+        ("x = 'a\\\\'\n; // b\\\nc", None),
+    ],
+)
+def test_a_text_of_jscript_that_goes_on_in_the_next_line_is_one(text: str, wanted: str | None) -> None:
+    prepared = prepare(JSCRIPT, text, FUNCTIONS)
+    assert prepared.text == (wanted or text)
+    lines = text.count("\n")
+    assert prepared.place(prepared.text.count("\n") + 1, len(prepared.text.split("\n")[-1]))[0] == lines + 1
 
 
 @pytest.mark.parametrize(

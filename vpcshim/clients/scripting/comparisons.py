@@ -14,12 +14,15 @@ from typing import NamedTuple
 from vpcshim.clients.scripting.edits import Edit, blanked
 
 _COMPARES = re.compile(r"(?<![<>=])[<>](?![<>])=?")
+_EQUALS = re.compile(r"(?<![<>=!])[=!]==?(?!=)")
 _MEMBERS = r"\.\s*(?:DateCreated|DateLastModified|DateLastAccessed)"
 _NEW = r"new\s+Date\b(?:\s*\([^()]*(?:\([^()]*\)[^()]*)*\))?"
 # What is a date, to its end: such a member of a file's or a folder's, or a new Date.
 _IS_DATE = re.compile(rf"(?:{_MEMBERS}|{_NEW})\s*\Z", re.IGNORECASE)
+_IS_MEMBER = re.compile(rf"{_MEMBERS}\s*\Z", re.IGNORECASE)
 _KEPT = re.compile(
-    rf"(?<![\w$.])([a-zA-Z_$][\w$]*)\s*=(?!=)\s*(?:{_NEW}|[\w$.()\[\]]*{_MEMBERS}\b)(?!\s*[-+*/%.\[(])",
+    rf"(?<![\w$.])([a-zA-Z_$][\w$]*)\s*=(?!=)\s*(?:{_NEW}|(?P<member>[\w$.()\[\]]*{_MEMBERS}\b))"
+    r"(?!\s*[-+*/%.\[(])",
     re.IGNORECASE,
 )
 _AHEAD = re.compile(r"\s*")
@@ -55,22 +58,32 @@ def compared_dates(bare: str) -> list[Edit]:
 
     The text needs `MOMENT_OF` then.
     """
-    bare = blanked(_PATTERN, bare)
-    kept = {found[1] for found in _KEPT.finditer(bare)}
+    bare = blanked_patterns(bare)
+    kept = [*_KEPT.finditer(bare)]
+    dates = {found[1] for found in kept}
+    # Two Dates are equal only where they are one; those of objects never are, not even to themselves.
+    members = {found[1] for found in kept if found["member"]}
     edits: dict[_Side, tuple[Edit, Edit]] = {}
-    for found in _COMPARES.finditer(bare):
-        sides = [side for side in (_left(bare, found.start()), _right(bare, found.end())) if side is not None]
-        if any(_is_date(bare[side.begin : side.end], kept) for side in sides):
-            for side in sides:
-                edits[side] = (side.begin, side.begin, "vpcshim_Moment("), (side.end, side.end, ")")
+    for operator, of, names in ((_COMPARES, _IS_DATE, dates), (_EQUALS, _IS_MEMBER, members)):
+        for found in operator.finditer(bare):
+            sides = [_side_before(bare, found.start()), _side_behind(bare, found.end())]
+            simple = [side for side in sides if side is not None]
+            if any(_is_date(bare[side.begin : side.end], of, names) for side in simple):
+                for side in simple:
+                    edits[side] = (side.begin, side.begin, "vpcshim_Moment("), (side.end, side.end, ")")
     return [edit for pair in edits.values() for edit in pair]
 
 
-def _is_date(text: str, kept: set[str]) -> bool:
-    return text in kept or _IS_DATE.search(text) is not None
+def blanked_patterns(bare: str) -> str:
+    """The text with its regular expressions blanked, as far as they can be told from divisions."""
+    return blanked(_PATTERN, bare)
 
 
-def _left(bare: str, end: int) -> _Side | None:
+def _is_date(text: str, of: re.Pattern[str], names: set[str]) -> bool:
+    return text in names or of.search(text) is not None
+
+
+def _side_before(bare: str, end: int) -> _Side | None:
     """The side before the operator; None where it is no simple one, or what stands before would make it another."""
     end = len(bare[:end].rstrip())
     begin = end
@@ -102,7 +115,7 @@ def _backwards(bare: str, at: int) -> Iterator[int]:
         at = len(before[:-1].rstrip())
 
 
-def _right(bare: str, begin: int) -> _Side | None:
+def _side_behind(bare: str, begin: int) -> _Side | None:
     """The side behind the operator; None as before."""
     ahead = _AHEAD.match(bare, begin)
     assert ahead is not None
@@ -117,8 +130,7 @@ def _right(bare: str, begin: int) -> _Side | None:
             at = closed + 1
         else:
             break
-    follows = bare[at:].lstrip()[:1]
-    return None if follows and follows in "+(" else _Side(first.start(), at)
+    return None if bare[at:].lstrip().startswith(("(", "+", "--")) else _Side(first.start(), at)
 
 
 def _opening(bare: str, at: int) -> int | None:

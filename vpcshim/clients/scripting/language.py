@@ -16,7 +16,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from vpcshim.clients.scripting.comparisons import MOMENT_OF, compared_dates
 from vpcshim.clients.scripting.edits import Edit, Prepared, Refused, blanked, closing, edited, place
 from vpcshim.clients.scripting.expressions import (
     ENGINE,
@@ -29,8 +28,8 @@ from vpcshim.clients.scripting.expressions import (
     loops,
     octals,
 )
+from vpcshim.clients.scripting.jscript import jscript
 from vpcshim.clients.scripting.literals import literals
-from vpcshim.clients.scripting.numbers import WRITTEN_NUMBERS, writes_numbers
 from vpcshim.clients.scripting.variablecalls import assigned, variable_calls
 
 __all__ = ["HOLDER", "JSCRIPT", "VBSCRIPT", "Prepared", "Refused", "prepare"]
@@ -53,85 +52,8 @@ def prepare(
     Raises:
         Refused: The engine would break on it.
     """
-    return _jscript(text, strict=strict) if engine == JSCRIPT else _vbscript(text, functions, known, strict=strict)
+    return jscript(text, strict=strict) if engine == JSCRIPT else _vbscript(text, functions, known, strict=strict)
 
-
-# -- JScript ---------------------------------------------------------------------------------------------------
-
-_JS_DEAD = re.compile(r"""("(?:[^"\\\r\n]|\\.)*"|'(?:[^'\\\r\n]|\\.)*')|(//[^\r\n]*|/\*.*?\*/)""", re.DOTALL)
-_JS_FUNCTION = re.compile(r"(?<![\w$.])(?:new\s+(?=ActiveXObject\b)|(?=GetObject\s*\())")
-
-
-_JS_TRY = re.compile(r"(?<![\w$.])try(?=\s*\{)")
-_JS_CATCH = re.compile(r"(?<![\w$.])catch\s*\(\s*[\w$]+\s*\)(?=\s*\{)")
-_JS_MEANT = re.compile(r"(?<![\w$.])(?:throw|finally)\b")
-_JS_BRACKETS = {")": "(", "]": "[", "}": "{"}
-# What is called, up to its bracket: a name, `of` whatever but `this`, or what an index or a call gives.
-_JS_CALLED = re.compile(
-    r"(?:(?<![\w$.])this\s*\.\s*|(?P<of>\.\s*))?(?<![\w$])(?P<name>[a-zA-Z_$][\w$]*)\s*\Z|[\])]\s*\Z"
-)
-_JS_ASSIGNED = re.compile(r"\s*(?:=(?!=)|(?:[-+*/%&|^]|<<|>>>?)=)|[ \t]*(?:\+\+|--)")
-# What stands before brackets that are no arguments.
-_JS_WORDS = frozenset(
-    (
-        *("case", "catch", "delete", "do", "else", "for", "function", "if", "in", "instanceof", "new"),
-        *("return", "switch", "throw", "typeof", "void", "while", "with"),
-    )
-)
-
-
-def _jscript(text: str, *, strict: bool) -> Prepared:
-    # A host's object cannot be constructed by Wine's engine, but it can be called.
-    bare = blanked(_JS_DEAD, text)
-    edits = [(match.start(), match.end(), f"{HOLDER}.") for match in _JS_FUNCTION.finditer(bare)]
-    dates = compared_dates(bare)
-    edits += [*_assigned_calls(bare), *dates]
-    prelude = (MOMENT_OF if dates else "") + (WRITTEN_NUMBERS if writes_numbers(text) else "")
-    return edited(prelude, text, [*edits, *_untried(bare)] if strict else edits)
-
-
-def _assigned_calls(bare: str) -> list[Edit]:
-    """What makes `d("b") = 2` the `d.Item("b") = 2` that it is: the engine assigns to members of objects alone.
-
-    `o.d("b") = 2` stays, since nobody can tell whether it is an object's property, which the engine knows.
-    """
-    edits: list[Edit] = []
-    opened: list[int] = []
-    heads: set[int] = set()  # where the brackets of an `if`, a `for` and the like are closed
-    for at, char in enumerate(bare):
-        if char in "([{":
-            opened.append(at)
-        elif char in ")]}":
-            if not opened or bare[opened[-1]] != _JS_BRACKETS[char]:
-                return edits  # a bracket of a regular expression's: what follows is not known
-            begin = opened.pop()
-            if char != ")":
-                continue
-            called = _JS_CALLED.search(bare, max(0, begin - 80), begin)
-            if called is None:
-                continue
-            if called["name"] in _JS_WORDS:
-                heads.add(at)
-            elif not called["of"] and called.start() not in heads and _JS_ASSIGNED.match(bare, at + 1):
-                edits.append((begin, begin, ".Item"))
-    return edits
-
-
-def _untried(bare: str) -> list[Edit]:
-    """What lets an error out of every `try`, so that the engine reports where it was.
-
-    Nothing for a script that throws exceptions of its own or has a `finally`: these have to go on working, and the
-    error is then reported without its line. Nor where a `try` may be the body of an `if` or a loop.
-    """
-    tries, catches = list(_JS_TRY.finditer(bare)), list(_JS_CATCH.finditer(bare))
-    apart = all(bare[: found.start()].rstrip()[-1:] in ("", "{", "}", ";") for found in tries)
-    if _JS_MEANT.search(bare) or not apart or len(tries) != len(catches):
-        return []
-    edits = [(found.start(), found.end(), "   ") for found in tries]
-    return edits + [(found.start(), found.end(), "if (0)".ljust(len(found[0]))) for found in catches]
-
-
-# -- VBScript --------------------------------------------------------------------------------------------------
 
 _DEAD = re.compile(
     r"""("(?:[^"\r\n]|"")*"?)|(\#[^#\r\n'"]*\#)|('[^\r\n]*|(?:^|(?<=:))[ \t]*rem\b[^\r\n]*)""",

@@ -11,6 +11,7 @@ from typing import Any
 
 from vpcshim.clients.calls import Calls, Use, member_by_id
 from vpcshim.clients.hooks.strict import Fatal
+from vpcshim.clients.scripting import whole
 from vpcshim.clients.scripting.channel import Channel, HostGone, NotGreeted
 from vpcshim.clients.scripting.frames import (
     SECRET_SIZE,
@@ -115,6 +116,7 @@ class Session:
         self._secret = secret
         self._calls = calls
         self._engine = engine
+        self._text = ""
         self._handles = Handles()
         self._dropped: list[int] = []
         self._error: ScriptError | None = None
@@ -149,11 +151,12 @@ class Session:
         if kind is not Kind.HELLO:
             raise BadFrame("the host does not greet")
         self._check_greeting(Reader(payload))
+        self._text = text
         start = Writer(Kind.START, self._handles.hand)
         start.u8(self._engine | (_READS if reads else 0))
         start.text(name)
         start.text(prelude)
-        start.text(text)
+        start.text(whole.guarded(text) if self._engine == JSCRIPT else text)
         start.u16(len(names))
         for known, obj in names.items():
             start.text(known)
@@ -202,6 +205,8 @@ class Session:
         elif kind is Kind.ERROR:
             place = request.u32(), request.u32(), request.i32()
             error = ScriptError(*place, request.text(), request.text(), request.text(), self._failure)
+            if self._engine == JSCRIPT:
+                error = whole.placed(error, self._text)
             # Without a line it is the one that was told before, which nobody on its way has handled.
             self._error = self._inner if self._inner is not None and not error.line else error
         else:

@@ -219,6 +219,27 @@ static HRESULT fixed(const DISPPARAMS *p, VARIANT *value, EXCEPINFO *info) { (vo
 static HRESULT precise(const DISPPARAMS *p, VARIANT *value, EXCEPINFO *info) { (void)info; return written(NUMBER_PRECISE, p, value); }
 static HRESULT exponential(const DISPPARAMS *p, VARIANT *value, EXCEPINFO *info) { (void)info; return written(NUMBER_EXPONENTIAL, p, value); }
 
+/* Number(text): the engine's is not that of the literal, and takes for a number what is none. */
+static HRESULT number(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
+{
+    const VARIANT *text = argument(params, 0);
+
+    (void)info;
+    if (V_VT(text) != VT_BSTR) return DISP_E_TYPEMISMATCH;
+    V_VT(value) = VT_R8;
+    V_R8(value) = number_read(V_BSTR(text), SysStringLen(V_BSTR(text)));
+    return S_OK;
+}
+
+/* A script asks at its beginning for the type of the function at its end, which is there if it was read that far. */
+static HRESULT whole(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
+{
+    const VARIANT *type = argument(params, 0);
+
+    (void)value, (void)info;
+    return script_read(V_VT(type) == VT_BSTR && V_BSTR(type) && !lstrcmpW(V_BSTR(type), L"function"));
+}
+
 static const struct function {
     const WCHAR *name;
     UINT least, most;
@@ -231,6 +252,7 @@ static const struct function {
     {L"TimeSerial", 3, 3, time_serial},
     {L"Fixed", 2, 2, fixed},     {L"Precise", 2, 2, precise},
     {L"Exponential", 2, 2, exponential},
+    {L"Number", 1, 1, number},   {L"Whole", 1, 1, whole},
 };
 enum { function_count = sizeof(functions) / sizeof(*functions) };
 
@@ -331,6 +353,6 @@ static HRESULT WINAPI conjunction(VARIANT *left, VARIANT *right, VARIANT *value)
 
 void mend_operators(const WCHAR *library)
 {
-    ole_cmp = (ole_cmp_type)replace_import(library, "VarCmp", (void *)compared);
-    ole_and = (ole_and_type)replace_import(library, "VarAnd", (void *)conjunction);
+    ole_cmp = (ole_cmp_type)replace_import(library, L"oleaut32.dll", "VarCmp", (void *)compared);
+    ole_and = (ole_and_type)replace_import(library, L"oleaut32.dll", "VarAnd", (void *)conjunction);
 }

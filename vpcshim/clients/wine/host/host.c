@@ -290,7 +290,44 @@ static void know_letters(void)
     if (set) set(of_characters, "English_United States.1252");
 }
 
-/* An engine that is not connected reads a script, says what it does not know, and runs none of it. */
+static BOOL only_read, asked_whole;
+
+static void done(HRESULT hr)
+{
+    buffer told = {0};
+
+    request_begin(&told, K_DONE);
+    put_u32(&told, (DWORD)hr);
+    request_told(&told);
+    ExitProcess(FAILED(hr) ? 1 : 0);
+}
+
+/* The engine has dropped a part of the script, or all of it, without a word. */
+static void lost(void)
+{
+    buffer told = {0};
+
+    request_begin(&told, K_ERROR);
+    put_u32(&told, 1);
+    put_u32(&told, 1);
+    put_u32(&told, 0x800a03ea); /* a syntax error */
+    put_text(&told, L"vpcshim_whole", 13);
+    put_text(&told, NULL, 0);
+    put_text(&told, NULL, 0);
+    request_told(&told);
+    done(E_FAIL);
+}
+
+HRESULT script_read(BOOL whole)
+{
+    asked_whole = TRUE;
+    if (!whole) lost();
+    if (only_read) done(S_OK);
+    return S_OK;
+}
+
+/* An engine that is not connected reads a script, says what it does not know, and runs none of it. JScript's has to be
+ * connected to tell whether it did; the script then ends where it begins. */
 static HRESULT start(BYTE engine)
 {
     BOOL jscript = (engine & ~ENGINE_READS) == 1;
@@ -310,7 +347,8 @@ static HRESULT start(BYTE engine)
         hr = IActiveScript_AddNamedItem(script, globals[i].name, globals[i].flags);
         if (FAILED(hr)) return hr;
     }
-    if (engine & ENGINE_READS) return S_OK;
+    only_read = (engine & ENGINE_READS) != 0;
+    if (only_read && !jscript) return S_OK;
     hr = IActiveScript_SetScriptState(script, SCRIPTSTATE_CONNECTED);
     if (SUCCEEDED(hr)) IActiveScript_GetScriptDispatch(script, NULL, &names_of_script);
     return hr;
@@ -320,7 +358,7 @@ int main(void)
 {
     HANDLE in = GetStdHandle(STD_INPUT_HANDLE), out = GetStdHandle(STD_OUTPUT_HANDLE), nothing;
     SECURITY_ATTRIBUTES inherit = {sizeof(inherit), NULL, TRUE};
-    buffer request = {0}, answer = {0};
+    buffer answer = {0};
     BYTE engine, secret[SECRET_SIZE];
     EXCEPINFO info;
     reader r = {0};
@@ -369,8 +407,6 @@ int main(void)
     hr = start(engine);
     if (SUCCEEDED(hr) && SysStringLen(prelude)) hr = parse(prelude, SCRIPTTEXT_ISVISIBLE, NULL, &info);
     if (SUCCEEDED(hr)) hr = parse(text, SCRIPTTEXT_HOSTMANAGESSOURCE | SCRIPTTEXT_ISVISIBLE, NULL, &info);
-    request_begin(&request, K_DONE);
-    put_u32(&request, (DWORD)hr);
-    request_told(&request);
-    ExitProcess(FAILED(hr) ? 1 : 0);
+    if (SUCCEEDED(hr) && (engine & ~ENGINE_READS) == 1 && !asked_whole) lost();
+    done(hr);
 }

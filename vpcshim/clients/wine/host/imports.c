@@ -1,11 +1,11 @@
-/* What an engine's library takes from OLE Automation, and is given another instead where Wine's is wrong. */
+/* What an engine's library takes from another, and is given instead where Wine's is wrong. */
 #include "wire.h"
 
-void *replace_import(const WCHAR *name, const char *function, void *with)
+void *replace_import(const WCHAR *name, const WCHAR *of, const char *function, void *with)
 {
-    HMODULE ole = GetModuleHandleW(L"oleaut32.dll");
+    HMODULE exports = GetModuleHandleW(of);
     BYTE *library = (BYTE *)GetModuleHandleW(name);
-    void *from = ole ? (void *)GetProcAddress(ole, function) : NULL, **entry;
+    void *from = exports ? (void *)GetProcAddress(exports, function) : NULL, **entry;
     const IMAGE_IMPORT_DESCRIPTOR *each;
     const IMAGE_NT_HEADERS *nt;
     DWORD imports, allowed;

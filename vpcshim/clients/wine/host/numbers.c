@@ -1,10 +1,11 @@
-/* JScript's numbers as texts, of which Wine 8.0 knows 15 digits, and cuts off what it should round (ECMA-262, 9.8.1
- * and 15.7.4).
+/* JScript's numbers: as texts, of which Wine 8.0 knows 15 digits, and cuts off what it should round (ECMA-262, 9.8.1
+ * and 15.7.4); of texts, which it does not read exactly (9.3.1); and grouped, of which it knows one group.
  *
  * The C library of the compiler writes and reads a double exactly, with as many digits as one wants.
  */
 #define __USE_MINGW_ANSI_STDIO 1
 #include "wire.h"
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,7 +95,8 @@ static void shortest(double x, decimal *d)
     char text[TEXT];
     int digits;
 
-    for (digits = 15; digits <= 17; digits++) {
+    /* Of normal numbers, 15 digits are those that fewer would have, and zeros. */
+    for (digits = x < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*e", digits - 1, x);
         take(text, d);
         if (tells(d, x)) return;
@@ -143,10 +145,84 @@ HRESULT number_written(int how, double x, int count, VARIANT *value)
     return answer(text, at, value);
 }
 
-/* The engine asks OLE Automation for a double's text, and for nothing else. */
+static BOOL is_space(WCHAR c)
+{
+    return (c >= 9 && c <= 13) || c == ' ' || c == 0xa0 || c == 0xfeff || c == 0x2028 || c == 0x2029;
+}
+
+static UINT digits_from(const WCHAR *text, UINT at, UINT end)
+{
+    while (at < end && text[at] >= '0' && text[at] <= '9') at++;
+    return at;
+}
+
+/* Whether it is a number in decimal digits, from its sign to the end of its exponent. */
+static BOOL is_decimal(const WCHAR *text, UINT at, UINT end)
+{
+    UINT begin, digits;
+
+    if (at < end && (text[at] == '+' || text[at] == '-')) at++;
+    begin = at;
+    at = digits_from(text, at, end);
+    digits = at - begin;
+    if (at < end && text[at] == '.') {
+        begin = ++at;
+        at = digits_from(text, at, end);
+        digits += at - begin;
+    }
+    if (!digits) return FALSE;
+    if (at < end && (text[at] == 'e' || text[at] == 'E')) {
+        at++;
+        if (at < end && (text[at] == '+' || text[at] == '-')) at++;
+        begin = at;
+        at = digits_from(text, at, end);
+        if (at == begin) return FALSE;
+    }
+    return at == end;
+}
+
+static double hexadecimal(const WCHAR *text, UINT at, UINT end)
+{
+    double number = 0;
+
+    for (; at < end; at++) {
+        WCHAR c = text[at];
+        if (c >= '0' && c <= '9') number = number * 16 + (c - '0');
+        else if (c >= 'a' && c <= 'f') number = number * 16 + (c - 'a' + 10);
+        else if (c >= 'A' && c <= 'F') number = number * 16 + (c - 'A' + 10);
+        else return NAN;
+    }
+    return number;
+}
+
+double number_read(const WCHAR *text, UINT length)
+{
+    UINT begin = 0, end = length, i, sign;
+    double number;
+    char *narrow;
+
+    while (begin < end && is_space(text[begin])) begin++;
+    while (end > begin && is_space(text[end - 1])) end--;
+    if (begin == end) return 0;
+    if (end - begin > 2 && text[begin] == '0' && (text[begin + 1] | 0x20) == 'x') return hexadecimal(text, begin + 2, end);
+    sign = text[begin] == '+' || text[begin] == '-';
+    if (end - begin - sign == 8 && !memcmp(text + begin + sign, L"Infinity", 8 * sizeof(WCHAR)))
+        return text[begin] == '-' ? -INFINITY : INFINITY;
+    if (!is_decimal(text, begin, end) || !(narrow = malloc(end - begin + 1))) return NAN;
+    for (i = begin; i < end; i++) narrow[i - begin] = (char)text[i];
+    narrow[end - begin] = 0;
+    number = __mingw_strtod(narrow, NULL);
+    free(narrow);
+    return number;
+}
+
+/* -- what the engine asks of others ---------------------------------------------------------------------------- */
+
 typedef HRESULT(WINAPI *change_type)(VARIANT *, const VARIANT *, LCID, USHORT, VARTYPE);
+typedef int(WINAPI *format_number)(LCID, DWORD, LPCWSTR, const NUMBERFMTW *, LPWSTR, int);
 
 static change_type ole_change;
+static format_number windows_format;
 
 static HRESULT WINAPI changed(VARIANT *into, const VARIANT *from, LCID lcid, USHORT flags, VARTYPE type)
 {
@@ -154,7 +230,29 @@ static HRESULT WINAPI changed(VARIANT *into, const VARIANT *from, LCID lcid, USH
     return as_text(V_R8(from), into);
 }
 
+static UINT locale_number(LCID lcid, LCTYPE what)
+{
+    DWORD number = 0;
+
+    GetLocaleInfoW(lcid, what | LOCALE_RETURN_NUMBER, (WCHAR *)&number, sizeof(number) / sizeof(WCHAR));
+    return number;
+}
+
+/* The locale's format, written out: what is asked for without one has a single group. */
+static int WINAPI grouped(LCID lcid, DWORD flags, LPCWSTR number, const NUMBERFMTW *format, LPWSTR text, int size)
+{
+    WCHAR point[8] = L".", comma[8] = L",";
+    NUMBERFMTW locale = {locale_number(lcid, LOCALE_IDIGITS), locale_number(lcid, LOCALE_ILZERO), 3, point, comma,
+                         locale_number(lcid, LOCALE_INEGNUMBER)};
+
+    if (format) return windows_format(lcid, flags, number, format, text, size);
+    GetLocaleInfoW(lcid, LOCALE_SDECIMAL, point, 8);
+    GetLocaleInfoW(lcid, LOCALE_STHOUSAND, comma, 8);
+    return windows_format(lcid, 0, number, &locale, text, size);
+}
+
 void mend_numbers(const WCHAR *library)
 {
-    ole_change = (change_type)replace_import(library, "VariantChangeTypeEx", (void *)changed);
+    ole_change = (change_type)replace_import(library, L"oleaut32.dll", "VariantChangeTypeEx", (void *)changed);
+    windows_format = (format_number)replace_import(library, L"kernel32.dll", "GetNumberFormatW", (void *)grouped);
 }

@@ -125,12 +125,15 @@ HRESULT failure_among(const DISPPARAMS *params, EXCEPINFO *info);
 /* What Wine's engines get wrong (engine.c): the object whose methods they are given instead, and VBScript's operators. */
 extern IDispatch engine_functions;
 void mend_operators(const WCHAR *library);
-/* JScript's numbers (numbers.c): their texts, and those of its toFixed, toPrecision and toExponential. */
+/* What it tells the host: the script in JScript was read to its end, or not; where it is only to be read, that was all. */
+HRESULT script_read(BOOL whole);
+/* JScript's numbers (numbers.c): a text's, their texts, and those of its toFixed, toPrecision and toExponential. */
+double number_read(const WCHAR *text, UINT length);
 enum { NUMBER_FIXED, NUMBER_PRECISE, NUMBER_EXPONENTIAL };
 HRESULT number_written(int how, double x, int count, VARIANT *value);
 void mend_numbers(const WCHAR *library);
-/* Let a library call another function wherever it has this one from OLE Automation, which is returned (imports.c). */
-void *replace_import(const WCHAR *library, const char *function, void *with);
+/* Let a library call another function wherever it has this one of another library's, which is returned (imports.c). */
+void *replace_import(const WCHAR *library, const WCHAR *of, const char *function, void *with);
 /* An object of Wine's just made: where that class gets a call wrong, *object becomes one that does not. */
 HRESULT mend(REFCLSID clsid, IDispatch **object);
 
