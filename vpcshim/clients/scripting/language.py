@@ -1,8 +1,9 @@
 """The text of a script as Wine's engines take it: what they lack is put in, what they would break on is refused.
 
-Lines stay what they are, and `Prepared.place` maps columns back, so that an error is reported where it stands in
-the file. Functions of the host are called as members of one object: an engine's builtins come before global names,
-and Wine's VBScript forgets the error of a call through a variable (`variablecalls.py` is about the script's own).
+Lines stay what they are (but for texts of JScript that go on in the next), and `Prepared.place` maps places back,
+so that an error is reported where it stands in the file. Functions of the host are called as members of one object:
+an engine's builtins come before global names, and Wine's VBScript forgets the error of a call through a variable
+(`variablecalls.py` is about the script's own).
 What else is known to go wrong in Wine 8.0's VBScript: `Dim a()` and then `ReDim` crashes, `ReDim` does not declare,
 `ReDim Preserve` wants an array, TypeName(Nothing) crashes, `Erase` and `Execute` are not there; `expressions.py`
 has the rest. The scopes of a script are its procedures and classes, as VBScript has them. A class takes one member
