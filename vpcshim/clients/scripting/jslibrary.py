@@ -10,13 +10,14 @@ import re
 
 from vpcshim.clients.scripting.expressions import ENGINE
 
-# Numbers cut off what they should round. A count that is left out is 0 for toFixed, and leaves the digits to the
-# engine for the others; so does what has no digits, and what is to be refused.
+# Numbers cut off what they should round. A count that is left out is 0 for toFixed, as many as are needed for
+# toExponential, and leaves them to the engine for toPrecision; so does what has no digits, and what is refused.
 _WRITTEN = f"""(function (of) {{
 function written(name, fewest, most, least, as) {{
 var engines = of[name];
 of[name] = function (digits) {{
 var x = typeof this == "number" || this instanceof Number ? Number(this) : NaN;
+if (digits === undefined && least === null && isFinite(x)) return as(x, -1);
 var n = digits === undefined ? least : Number(digits) || 0;
 n = n < 0 ? Math.ceil(n) : Math.floor(n);
 return isFinite(x) && n >= fewest && n <= most ? as(x, n) : engines.apply(this, arguments);
@@ -24,7 +25,16 @@ return isFinite(x) && n >= fewest && n <= most ? as(x, n) : engines.apply(this, 
 }}
 written("toFixed", 0, 20, 0, function (x, n) {{ return {ENGINE}.Fixed(x, n); }});
 written("toPrecision", 1, 21, -1, function (x, n) {{ return {ENGINE}.Precise(x, n); }});
-written("toExponential", 0, 20, -1, function (x, n) {{ return {ENGINE}.Exponential(x, n); }});
+written("toExponential", 0, 20, null, function (x, n) {{ return {ENGINE}.Exponential(x, n); }});
+}})(Number.prototype);
+"""
+# The engine has three digits of it, and rounds these again.
+_GROUPED = f"""(function (of) {{
+var engines = of.toLocaleString;
+of.toLocaleString = function () {{
+var x = typeof this == "number" || this instanceof Number ? Number(this) : NaN;
+return engines.call(Math.abs(x) < 1e15 ? Number({ENGINE}.Fixed(x, 2)) : this);
+}};
 }})(Number.prototype);
 """
 # A text's number is not the literal's: "0.3" is more than 0.3, "1.5e3" is none, and "-" is 0. The engine has no
@@ -32,10 +42,10 @@ written("toExponential", 0, 20, -1, function (x, n) {{ return {ENGINE}.Exponenti
 _READ = f"""function vpcshim_Number(v) {{
 var text = false;
 try {{ text = typeof v == "string"; }} catch (e) {{ }}
-return text ? {ENGINE}.Number(v) : arguments.length ? Number(v) : 0;
+return text ? {ENGINE}.Number(v) : arguments.length ? +v : 0;
 }}
-function vpcshim_isNaN(v) {{ return isNaN(vpcshim_Number(v)); }}
-function vpcshim_isFinite(v) {{ return isFinite(vpcshim_Number(v)); }}
+function vpcshim_isNaN(v) {{ v = vpcshim_Number(v); return v != v; }}
+function vpcshim_isFinite(v) {{ v = vpcshim_Number(v); return v - v == 0; }}
 """
 # They are undefined.
 _CONSTANTS = """Number.MAX_VALUE = Math.pow(2, 1023) * (2 - Math.pow(2, -52));
@@ -44,20 +54,51 @@ Number.NaN = NaN;
 Number.POSITIVE_INFINITY = Infinity;
 Number.NEGATIVE_INFINITY = -Infinity;
 """
-# What a replacement found is looked up in the wrong text, and beyond its end.
+# What a replacement found is looked up in the wrong text, and beyond its end; a function that replaces is told of
+# the last match.
 _MATCHED = """(function (of) {
 var replace = of.replace;
-of.replace = function (what) {
-if (what instanceof RegExp) String(this).match(what);
-return replace.apply(this, arguments);
+of.replace = function (what, by) {
+if (!(what instanceof RegExp)) return replace.apply(this, arguments);
+var text = String(this), kind = "g" + (what.ignoreCase ? "i" : "") + (what.multiline ? "m" : "");
+var again = new RegExp(what.source, kind);
+text.match(what);
+if (typeof by != "function") return replace.apply(this, arguments);
+return replace.call(text, what, function () {
+again.lastIndex = arguments[arguments.length - 2];
+again.exec(text);
+return by.apply(this, arguments);
+});
 };
 })(String.prototype);
+"""
+# What a text that is replaced is to be replaced by is taken as it is.
+_DOLLARS = """(function (of) {
+var replace = of.replace;
+of.replace = function (what, by) {
+var other = what instanceof RegExp || typeof by == "function" || arguments.length < 2;
+if (other) return replace.apply(this, arguments);
+var text = String(this), found = String(what), at = text.indexOf(found);
+if (at < 0) return text;
+var parts = {"$": "$", "&": found, "`": text.substring(0, at), "'": text.substring(at + found.length)};
+by = replace.call(String(by), /\\$([$&`'])/g, function (all, of) { return parts[of]; });
+return text.substring(0, at) + by + text.substring(at + found.length);
+};
+})(String.prototype);
+"""
+# It is not there.
+_COMPARED = f"""String.prototype.localeCompare = function (other) {{
+return {ENGINE}.Compare(String(this), String(other));
+}};
 """
 # In a string as well: `x["toFixed"](2)`.
 _PARTS = (
     (re.compile(r"to(?:Fixed|Precision|Exponential)"), _WRITTEN),
     (re.compile(r"\bvpcshim_(?:Number|isNaN|isFinite)\b"), _READ),
     (re.compile(r"\b(?:(?:MAX|MIN)_VALUE|(?:POSITIVE|NEGATIVE)_INFINITY|Number\s*\.\s*NaN)\b"), _CONSTANTS),
+    (re.compile(r"\btoLocaleString\b"), _GROUPED),
+    (re.compile(r"\blocaleCompare\b"), _COMPARED),
+    (re.compile(r"\breplace\b[\s\S]*\$[$&`']|\$[$&`'][\s\S]*\breplace\b"), _DOLLARS),
     (re.compile(r"\bRegExp\s*(?:\.|\[\s*[\"'])\s*(?:\$[1-9]|leftContext|rightContext)"), _MATCHED),
 )
 

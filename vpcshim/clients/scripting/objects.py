@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from vpcshim.clients.calls import MISSING
-from vpcshim.clients.scripting.conversions import HasDefault
+from vpcshim.clients.scripting.conversions import HasDefault, mismatch
 from vpcshim.com.dispatch import DISPID_VALUE
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
@@ -29,13 +29,20 @@ class _Offer:
     name: str
     is_property: bool
     text: bool
+    null: str | None
     default: bool
     enumerates: bool
     takes: bool
 
 
 def offered(
-    name: str, *, prop: bool = False, text: bool = False, default: bool = False, enumerates: bool = False
+    name: str,
+    *,
+    prop: bool = False,
+    text: bool = False,
+    null: str | None = None,
+    default: bool = False,
+    enumerates: bool = False,
 ) -> Callable[[F], F]:
     """Offer a method (or with `prop` a property, which may have parameters) to scripts (decorator).
 
@@ -43,13 +50,14 @@ def offered(
         name: The name that scripts know.
         prop: Whether it is a property; a function `put_NAME` (lower case) of the class is its setter.
         text: Whether its arguments arrive as text, whatever the script passed.
+        null: The text that Null arrives as then; None where Null is refused, as OLE Automation does.
         default: Whether it is the default member.
         enumerates: Whether it hands out what For Each asks for.
     """
 
     def mark(function: F) -> F:
         takes = function.__code__.co_argcount > 1
-        function.__offer__ = _Offer(name, prop, text, default, enumerates, takes)  # type: ignore[attr-defined]
+        function.__offer__ = _Offer(name, prop, text, null, default, enumerates, takes)  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -82,7 +90,7 @@ class HostObject(HasDefault):
         """IDispatch::Invoke.
 
         Raises:
-            Failure: DISP_E_MEMBERNOTFOUND, DISP_E_BADPARAMCOUNT, or what the function says.
+            Failure: DISP_E_MEMBERNOTFOUND, DISP_E_BADPARAMCOUNT, DISP_E_TYPEMISMATCH, or what the function says.
         """
         found = self._functions.get(dispid)
         if found is None:
@@ -97,6 +105,10 @@ class HostObject(HasDefault):
             if not isinstance(value, HostObject):
                 raise _not_called_with(offer.name, args)
             return value.invoke(DISPID_VALUE, flags, args)  # folder.Files("a.txt"): the index is that of what it is
+        if offer.text and None in args:
+            if offer.null is None:
+                raise mismatch("a text")
+            args = tuple(offer.null if arg is None else arg for arg in args)
         return fitting(getattr(self, attribute), args, offer.name)
 
     def default(self) -> Any:

@@ -119,7 +119,7 @@ class WScript(HostObject):
         """Standard error."""
         return self._stderr
 
-    @offered("Echo", text=True)
+    @offered("Echo", text=True, null="null")
     def echo(self, *texts: Any) -> None:
         """Write the arguments to standard output, with blanks in between."""
         self._stdout.write(" ".join(map(as_text, texts)) + "\n")

@@ -231,6 +231,22 @@ static HRESULT number(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
     return S_OK;
 }
 
+/* Compare(text, other): as the user's locale sorts them, which the engine does not do at all. */
+static HRESULT compare(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
+{
+    const VARIANT *text = argument(params, 0), *other = argument(params, 1);
+    int order;
+
+    (void)info;
+    if (V_VT(text) != VT_BSTR || V_VT(other) != VT_BSTR) return DISP_E_TYPEMISMATCH;
+    order = CompareStringW(LOCALE_USER_DEFAULT, 0, V_BSTR(text) ? V_BSTR(text) : L"", SysStringLen(V_BSTR(text)),
+                           V_BSTR(other) ? V_BSTR(other) : L"", SysStringLen(V_BSTR(other)));
+    if (!order) return HRESULT_FROM_WIN32(GetLastError());
+    V_VT(value) = VT_I4;
+    V_I4(value) = order - CSTR_EQUAL;
+    return S_OK;
+}
+
 /* A script asks at its beginning for the type of the function at its end, which is there if it was read that far. */
 static HRESULT whole(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
 {
@@ -252,7 +268,8 @@ static const struct function {
     {L"TimeSerial", 3, 3, time_serial},
     {L"Fixed", 2, 2, fixed},     {L"Precise", 2, 2, precise},
     {L"Exponential", 2, 2, exponential},
-    {L"Number", 1, 1, number},   {L"Whole", 1, 1, whole},
+    {L"Number", 1, 1, number},   {L"Compare", 2, 2, compare},
+    {L"Whole", 1, 1, whole},
 };
 enum { function_count = sizeof(functions) / sizeof(*functions) };
 

@@ -290,7 +290,7 @@ static void know_letters(void)
     if (set) set(of_characters, "English_United States.1252");
 }
 
-static BOOL only_read, asked_whole;
+static BOOL only_read, asked_whole, jscript;
 
 static void done(HRESULT hr)
 {
@@ -330,7 +330,6 @@ HRESULT script_read(BOOL whole)
  * connected to tell whether it did; the script then ends where it begins. */
 static HRESULT start(BYTE engine)
 {
-    BOOL jscript = (engine & ~ENGINE_READS) == 1;
     HRESULT hr = engine_of(jscript ? L"jscript.dll" : L"vbscript.dll",
                            jscript ? &CLSID_JScriptEngine : &CLSID_VBScriptEngine);
     WORD i;
@@ -404,9 +403,10 @@ int main(void)
     global_count++;
 
     memset(&info, 0, sizeof(info));
+    jscript = (engine & ~ENGINE_READS) == 1;
     hr = start(engine);
     if (SUCCEEDED(hr) && SysStringLen(prelude)) hr = parse(prelude, SCRIPTTEXT_ISVISIBLE, NULL, &info);
     if (SUCCEEDED(hr)) hr = parse(text, SCRIPTTEXT_HOSTMANAGESSOURCE | SCRIPTTEXT_ISVISIBLE, NULL, &info);
-    if (SUCCEEDED(hr) && (engine & ~ENGINE_READS) == 1 && !asked_whole) lost();
+    if (SUCCEEDED(hr) && jscript && !asked_whole) lost();
     done(hr);
 }

@@ -127,15 +127,21 @@ static HRESULT as_text(double x, VARIANT *value)
     return answer(text, at, value);
 }
 
-/* toFixed, toPrecision, toExponential of a finite number, and of a count that they allow. */
+/* toFixed, toPrecision, toExponential of a finite number, and of a count that they allow; of -1, which is none, the last
+ * has as many digits as the number needs. */
 HRESULT number_written(int how, double x, int count, VARIANT *value)
 {
     char text[TEXT], *at = text;
     decimal d;
 
-    if (count < 0 || count > LONGEST) return E_INVALIDARG;
+    if (count < (how == NUMBER_EXPONENTIAL ? -1 : 0) || count > LONGEST || !isfinite(x)) return E_INVALIDARG;
     if (how == NUMBER_FIXED && fabs(x) >= 1e21) return as_text(x, value);
-    exact(fabs(x), &d);
+    if (count < 0) {
+        shortest(fabs(x), &d);
+        count = d.count - 1;
+    } else {
+        exact(fabs(x), &d);
+    }
     if (x < 0) *at++ = '-';
     rounded(&d, how == NUMBER_FIXED ? d.exponent + 1 + count : how == NUMBER_PRECISE ? count : count + 1);
     if (how == NUMBER_FIXED) at = plain(&d, count, at);
@@ -226,8 +232,11 @@ static format_number windows_format;
 
 static HRESULT WINAPI changed(VARIANT *into, const VARIANT *from, LCID lcid, USHORT flags, VARTYPE type)
 {
-    if (V_VT(from) != VT_R8 || type != VT_BSTR) return ole_change(into, from, lcid, flags, type);
-    return as_text(V_R8(from), into);
+    HRESULT hr;
+
+    if (V_VT(from) != VT_R8 || type != VT_BSTR || !isfinite(V_R8(from)))
+        return ole_change(into, from, lcid, flags, type);
+    return FAILED(hr = VariantClear(into)) ? hr : as_text(V_R8(from), into);
 }
 
 static UINT locale_number(LCID lcid, LCTYPE what)

@@ -229,14 +229,16 @@ static const VARIANT *pointed_at(const VARIANT *value)
     return value;
 }
 
-/* The argument as text: what OLE Automation makes of it, an object's default property first. */
+/* The argument as text: what OLE Automation makes of it, an object's default property first. Null is the other side's. */
 static HRESULT put_as_text(buffer *b, const VARIANT *value)
 {
     VARIANT text;
     HRESULT hr;
     VARTYPE vt = V_VT(value = pointed_at(value));
+    /* JScript's null is no object, too. VBScript's Nothing is no value. */
+    BOOL null = vt == VT_NULL || (vt == VT_DISPATCH && !V_DISPATCH(value) && !engine_forgets);
 
-    if (vt == VT_BSTR || (vt == VT_ERROR && V_ERROR(value) == DISP_E_PARAMNOTFOUND)) {
+    if (vt == VT_BSTR || null || (vt == VT_ERROR && V_ERROR(value) == DISP_E_PARAMNOTFOUND)) {
         put_value(b, value, 0);
         return S_OK;
     }
