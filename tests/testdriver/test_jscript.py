@@ -13,7 +13,9 @@ import pytest
 import vpcshim
 from tests.harness.wine import need_wine
 from vpcshim.clients.check import check
+from vpcshim.clients.scripting.language import JSCRIPT, Prepared
 from vpcshim.clients.scripts import FAILED, run_script
+from vpcshim.clients.syntax import wrong
 from vpcshim.com.object import ComObject
 
 EXACT = Context(prec=1200)  # more digits than any double has
@@ -123,6 +125,10 @@ def test_numbers_have_all_their_digits(printed: Callable[[str], list[str]]) -> N
         ("(1 / 0).toPrecision(2)", "Infinity"),
         ("(123.456).toPrecision()", "123.456"),
         ("(123.456).toExponential()", "1.23456e+2"),
+        ("(0.009).toExponential()", "9e-3"),
+        ("(1 / 3).toExponential()", "3.333333333333333e-1"),
+        ("(0).toExponential()", "0e+0"),
+        ("(-1e21).toExponential(undefined)", "-1e+21"),
         ("(99.99).toPrecision(2)", "1.0e+2"),
         ("new Number(3.14159)['toFixed']('2')", "3.14"),
         ("(3.7).toFixed(1.9)", "3.7"),
@@ -185,7 +191,7 @@ def test_a_script_may_have_its_own(printed: Callable[[str], list[str]]) -> None:
     ],
 )
 def test_the_number_of_a_text(printed: Callable[[str], list[str]], text: str, number: str) -> None:
-    shown = f"WScript.Echo('' + Number(t), isNaN(t), isFinite(t), Number(t) == {number});\n"
+    shown = f"WScript.Echo('' + Number(t), isNaN(t), isFinite(t), Number(t) == {number} && +t == {number});\n"
     nan, finite = -(number == "NaN"), -(number not in ("NaN", "Infinity", "-Infinity"))
     wanted = f"{number} {nan} {finite} {0 if nan else -1}"
     assert printed(f"var t = '{text}';\n{shown}") == [wanted]
@@ -203,7 +209,7 @@ def test_the_number_of_what_is_no_text(printed: Callable[[str], list[str]]) -> N
 
 def test_a_script_may_have_its_own_number(printed: Callable[[str], list[str]]) -> None:
     own = "function Number(x) { return 'own ' + x; }\n"
-    assert printed(f"{own}WScript.Echo(Number('5'), isNaN('x'));\n") == ["own 5 -1"]
+    assert printed(f"{own}WScript.Echo(Number('5'), isNaN('x'), isNaN(5), isFinite());\n") == ["own 5 -1 0 0"]
 
 
 def test_the_constants_of_number(printed: Callable[[str], list[str]]) -> None:
@@ -222,6 +228,8 @@ def test_the_constants_of_number(printed: Callable[[str], list[str]]) -> None:
         ("-1234567.891", "-1,234,567.89"),
         ("999", "999.00"),
         ("0.5", "0.50"),
+        ("1.0049", "1.00"),
+        ("new Number(-2.005)", "-2.00"),
         ("1e15", "1,000,000,000,000,000.00"),
     ],
 )
@@ -240,6 +248,44 @@ def test_what_a_replacement_found(printed: Callable[[str], list[str]]) -> None:
         "WScript.Echo('ab'.replace(/a/, function (found) { return found + '!'; }), RegExp.rightContext);\n"
     )
     assert lines == ["x 12 -1", "a;b -1", "a<1>b<2> 2 a-b", "a!b b"]
+
+
+def test_a_function_that_replaces_is_told_what_was_found(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "function decoded() { return String.fromCharCode(parseInt(RegExp.$1, 16)); }\n"
+        "WScript.Echo('%41%42%43'.replace(/%(\\w\\w)/g, decoded), RegExp.$1);\n"
+        "function up(all, first, at, whole) {\n"
+        "return RegExp.$1.toUpperCase() + at + whole.length + RegExp.leftContext; }\n"
+        "WScript.Echo('one TWO'.replace(/\\b(t)/i, up), 'one two'.replace(/\\b(\\w)/g, up));\n"
+    )
+    assert lines == ["ABC 43", "one T47one WO O07ne T47one wo"]
+
+
+def test_what_replaces_a_text_has_dollars(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "WScript.Echo('x'.replace('x', '[$&]'), 'a.b'.replace('.', '$$'), 'abc'.replace('b', \"$`$'$1\"));\n"
+        "WScript.Echo('abc'.replace('x', '$&'), 'a'.replace('a'), 'aXa'.replace(/X/, '$&$&'));\n"
+        "WScript.Echo('a1'.replace(1, '$&$&'));\n"
+        "WScript.Echo('ab'.replace('a', function (found) { return found + '$&'; }));\n"
+    )
+    assert lines == ["[x] a$b aac$1c", "abc undefined aXXa", "a11", "a$&b"]
+
+
+def test_texts_are_compared_as_the_locale_sorts_them(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "WScript.Echo('abc'.localeCompare('abd'), 'b'.localeCompare('A'), 'x'.localeCompare('x'));\n"
+        "function order(x, y) { return x.localeCompare(y); }\nWScript.Echo(['b', 'B', 'a', 'C', ''].sort(order));\n"
+    )
+    assert lines == ["-1 1 0", ",a,b,B,C"]
+
+
+def test_null_is_echoed(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "var vs = new ActiveXObject('VirtualServer.Application');\n"
+        "WScript.Echo(null, 1, vs.FindVirtualMachine('nothere'));\n"
+        "try { WScript.StdOut.WriteLine(null); } catch (e) { WScript.Echo(e.number & 0xffff); }\n"
+    )
+    assert lines == ["null 1 null", "13"]
 
 
 def test_a_text_that_goes_on_in_the_next_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -266,26 +312,19 @@ def test_dates_of_a_file_are_equal(printed: Callable[[str], list[str]], tmp_path
     assert lines == ["-1 0 -1", "0 -1 0", "-1 0"]
 
 
-# -- syntax: what the engine drops without a word ------------------------------------------------------------------
+# -- syntax: errors are told before anything runs, and what the engine drops without a word is read ----------------
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('if (1) {\n WScript.Echo("x")\n', "(1, 6): Expected"),
-        ("function f(){\n x()\n", "(1, 12): Expected"),
-        ("for(;;){\n var a=1\n", "(1, 7): Expected"),
-        ("try { WScript.Echo(1)\n", "(2, 1): Syntax error (Microsoft"),
-        ('function f() {\n if(1){f()}\n\nf()\nWScript.Echo("done")', "(1, 12): Expected"),
-        ('WScript.Echo("before")\nvar a = 1\n}\nWScript.Echo("after")', "(3, 1): Syntax error: "),
-        ('WScript.Echo("a");\nvar b = [1, 2)\nWScript.Echo("b")', "(2, 14): Syntax error (Microsoft"),
-        ('WScript.Echo("a")\n/* no end\nWScript.Echo("b")', "(2, 1): Syntax error: "),
-        ("if(0)\n WScript.Echo(1)\n WScript.Echo(2)\nelse\n WScript.Echo(3)", ": Syntax error: "),
-        # It is none, but the engine takes all of it for nothing.
-        ('var i=0\ni++\ni\n++i\nWScript.Echo("last")', ": Syntax error: "),
+        ('WScript.Echo("x")\nif (1) {\n WScript.Echo("x")\n', "(4, 1): Expected '}', for the { at (2, 8)"),
+        ("WScript.Echo(1);\nreturn;", "(2, 1): 'return' statement outside of function"),
+        ('WScript.Echo("before")\nvar a = 1\n}\nWScript.Echo("after")', "(3, 1): Syntax error"),
+        ('WScript.Echo("ran");\nvar n = 1;\nwhile (n)', "(3, 10): Syntax error"),
     ],
 )
-def test_a_script_that_is_not_read_to_its_end_does_not_begin(
+def test_a_script_with_an_error_of_syntax_does_not_begin(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, told: str
 ) -> None:
     path = tmp_path / "broken.js"
@@ -296,7 +335,44 @@ def test_a_script_that_is_not_read_to_its_end_does_not_begin(
     assert err.startswith(f"{path}{told}")
     refused = check(text, "jscript", engine=True).refused
     assert refused is not None
-    assert refused.startswith(told if told.startswith("(") else f"(1, 1){told}")
+    assert f"{path}{refused}\n" == err
+
+
+# What Wine's engine takes for nothing, or stops at, as it stands.
+DROPPED = "var i=0\ni++\ni\n++i\nWScript.Echo('last', i)"
+
+
+def test_what_the_engine_drops_is_read(printed: Callable[[str], list[str]]) -> None:
+    assert printed(DROPPED) == ["last 2"]
+
+
+def test_half_a_script_does_not_run() -> None:
+    told = wrong(JSCRIPT, Prepared("", DROPPED, DROPPED, ()))
+    assert told is not None
+    assert told.startswith(": Syntax error: Wine's engine does not read the script to its end")
+    told = wrong(JSCRIPT, Prepared("", "x = 1;\ny = = 2;", "x = 1;\ny = = 2;", ()))
+    assert told is not None
+    assert told.startswith("(2, 5): ")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("//@author me\n/*@x*/ WScript.Echo(1) //@ WScript.Echo(2)", ["1"]),
+        ("/*@cc_on @*/\n/*@ WScript.Echo('a'); @*/\n//@ WScript.Echo('b');\n", ["a", "b"]),
+        ("@set @x = 5\n@if (@x > (3)) WScript.Echo('more') @else WScript.Echo('less') @end\n", ["more"]),
+        ("var of = /*@cc_on!@*/false; WScript.Echo(of)", ["-1"]),
+        ("debugger\ndo { WScript.Echo(1) } while (false) WScript.Echo(2)", ["1", "2"]),
+        ("function f() { return\n5 }\nWScript.Echo(typeof f())\nvar a = 1\n;[1].join()\na\n++a\nWScript.Echo(a)",
+         ["undefined", "2"]),
+        ("a: for (;;) { break a }\nif (1) WScript.Echo(1)\nelse WScript.Echo(2)\nvar f = function () { }\nf()",
+         ["1"]),
+    ],
+)  # fmt: skip
+def test_a_text_as_microsofts_engine_takes_it(
+    printed: Callable[[str], list[str]], text: str, lines: list[str]
+) -> None:
+    assert printed(text) == lines
 
 
 @pytest.mark.parametrize("text", ["", "// nothing", "WScript.Echo(1) // end", "/* all */", ";", "function f() {}"])

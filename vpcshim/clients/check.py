@@ -10,7 +10,7 @@ import ast
 import difflib
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,8 @@ from pathlib import Path
 from vpcshim.clients.files.system import is_file_system
 from vpcshim.clients.pywin32.install import STAND_INS
 from vpcshim.clients.scripting.globals import FUNCTIONS
-from vpcshim.clients.scripting.language import JSCRIPT, VBSCRIPT, Refused, prepare
+from vpcshim.clients.scripting.jsgrammar import Source
+from vpcshim.clients.scripting.language import JSCRIPT, VBSCRIPT, Misread, Refused, prepare
 from vpcshim.clients.text import Language
 from vpcshim.com.member import Member, Product
 from vpcshim.model.application import product_of
@@ -30,14 +31,9 @@ _VBSCRIPT = re.compile(
     r"""|\.[ \t]*(?P<name>[A-Za-z]\w*)|\b(?:sub|function)[ \t]+\w*?_(?P<handler>On\w+)""",
     re.IGNORECASE | re.MULTILINE,
 )
-_JSCRIPT = re.compile(
-    r"""(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<comment>//[^\n]*|/\*.*?\*/)|\.\s*(?P<name>[A-Za-z_$][\w$]*)"""
-    r"""|\bfunction\s+[\w$]*?(?:_|::)(?P<handler>On\w+)""",
-    re.DOTALL,
-)
-_CREATES = re.compile(
-    r"""\b(?:CreateObject|GetObject|ActiveXObject)\s*\(?\s*(?:""\s*,\s*)?["']([^"'\n]+)["']""", re.IGNORECASE
-)
+_CREATES = re.compile(r"""\b(?:CreateObject|GetObject)\s*\(?\s*(?:""\s*,\s*)?"([^"'\n]+)\"""", re.IGNORECASE)
+_JSCRIPT_CREATES = frozenset(("createobject", "getobject", "activexobject"))
+_HANDLER = re.compile(r"[\w$]*?(?:_|::)(?P<handler>On\w+)", re.IGNORECASE)
 _PYTHON_CREATES = frozenset(("Dispatch", "DispatchEx", "EnsureDispatch", "CreateObject", "DispatchWithEvents"))
 
 # How alike a name and a member have to be for the one to be the other misspelt (difflib's ratio).
@@ -104,7 +100,7 @@ def check(text: str, language: Language, folder: Path | None = None, *, engine: 
     Raises:
         Unreadable: It is no Python (the texts of the other languages are never refused here).
     """
-    created, named = _of_python(text) if language == "python" else _of_text(text, language)
+    created, named = _READERS[language](text)
     products = tuple(dict.fromkeys(filter(None, (product_of(progid) for progid, _ in created))))
     foreign: dict[str, tuple[int, ...]] = {}
     for progid, line in created:
@@ -136,7 +132,7 @@ def _refused(text: str, language: Language, folder: Path | None, engine: bool) -
     number = VBSCRIPT if language == "vbscript" else JSCRIPT
     try:
         prepared = prepare(number, text, FUNCTIONS)
-    except Refused as error:
+    except (Misread, Refused) as error:
         return str(error), None
     if not engine:
         return None, "it was not asked"
@@ -188,14 +184,32 @@ def _declared(products: tuple[Product, ...]) -> dict[str, list[tuple[str, Member
 _Found = tuple[list[tuple[str, int]], list[tuple[str, int]]]
 
 
-def _of_text(text: str, language: Language) -> _Found:
-    """What a text of VBScript or JScript creates, and the members that it names, with their lines."""
-    pattern = _VBSCRIPT if language == "vbscript" else _JSCRIPT
+def _of_vbscript(text: str) -> _Found:
+    """What a text of VBScript creates, and the members that it names, with their lines."""
     # Comments are blanked first: what they create and name is not done.
-    bare = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]) if m["comment"] is not None else m[0], text)
+    bare = _VBSCRIPT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]) if m["comment"] is not None else m[0], text)
     created = [(match[1], _line(bare, match.start())) for match in _CREATES.finditer(bare)]
-    found = ((m[kind], m.start(kind)) for m in pattern.finditer(bare) for kind in ("name", "handler") if m[kind])
+    found = ((m[kind], m.start(kind)) for m in _VBSCRIPT.finditer(bare) for kind in ("name", "handler") if m[kind])
     return created, [(name, _line(bare, start)) for name, start in found]
+
+
+def _of_jscript(text: str) -> _Found:
+    """The same of JScript; nothing of what is none, which is told as refused."""
+    try:
+        source = Source(text)
+    except (Misread, Refused):
+        return [], []
+    created: list[tuple[str, int]] = []
+    named: list[tuple[str, int]] = []
+    for node in source.nodes:
+        if node.kind == "member":
+            named.append((node.text, _line(text, node.end - 1)))
+        elif node.kind in ("new", "call") and node.parts[0].text.lower() in _JSCRIPT_CREATES:
+            texts = (one.text[1:-1] for one in node.parts[1:3] if one.kind == "literal" and one.text[0] in "\"'")
+            created += [(of, _line(text, node.begin)) for of in texts if of][:1]
+    handlers = ((_HANDLER.fullmatch(name), at) for name, at in source.functions)
+    named += [(found["handler"], _line(text, at)) for found, at in handlers if found is not None]
+    return created, sorted(named, key=lambda one: one[1])
 
 
 def _line(text: str, position: int) -> int:
@@ -256,3 +270,10 @@ def _not_importable(tree: ast.AST, folder: Path | None) -> Iterator[str]:
             if missing is not None:
                 place = f"({node.lineno}, {node.col_offset + 1})" if isinstance(node, ast.stmt) else ""
                 yield f"{place}: imports {missing}, which is neither installed here nor part of the stand-in"
+
+
+_READERS: dict[Language, Callable[[str], _Found]] = {
+    "vbscript": _of_vbscript,
+    "jscript": _of_jscript,
+    "python": _of_python,
+}

@@ -69,6 +69,9 @@ def run_script(
     except language.Refused as error:
         print(f"{script}{error}", file=sys.stderr)
         return REFUSED
+    except language.Misread as error:
+        print(f"{script}{error}", file=sys.stderr)
+        return FAILED
     for last in (False, True):
         try:
             host = HostProcess()

@@ -17,7 +17,7 @@ class NotRead(Exception):
 
 
 def wrong(engine: int, prepared: Prepared) -> str | None:
-    """What the engine refuses, as `(line, column): what`; None where it takes the script.
+    """What the engine refuses, as `(line, column): what`, or `: what`; None where it takes the script.
 
     Args:
         engine: VBSCRIPT or JSCRIPT.
@@ -36,5 +36,6 @@ def wrong(engine: int, prepared: Prepared) -> str | None:
         raise NotRead(f"the script engine failed: {failed}") from failed
     if error is None:
         return None
-    line, column = prepared.place(error.line, error.column) if error.line else (1, 1)
-    return f"({line}, {column}): {described(error)}"
+    line, column = prepared.place(error.line, error.column)
+    where = f"({line}, {column})" if error.line else ""
+    return f"{where}: {described(error)}"

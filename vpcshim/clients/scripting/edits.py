@@ -16,6 +16,13 @@ class Refused(Exception):
         super().__init__(f"({line}, {column}): {text}")
 
 
+class Misread(Exception):
+    """An error of syntax; the message is as the engine's own are told."""
+
+    def __init__(self, line: int, column: int, number: int, text: str) -> None:
+        super().__init__(f"({line}, {column}): {text} (Microsoft JScript compilation error, error {number})")
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What the engine is given.

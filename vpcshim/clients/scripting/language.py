@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from vpcshim.clients.scripting.edits import Edit, Prepared, Refused, blanked, closing, edited, place
+from vpcshim.clients.scripting.edits import Edit, Misread, Prepared, Refused, blanked, closing, edited, place
 from vpcshim.clients.scripting.expressions import (
     ENGINE,
     HOLDER,
@@ -33,7 +33,7 @@ from vpcshim.clients.scripting.jscript import jscript
 from vpcshim.clients.scripting.literals import literals
 from vpcshim.clients.scripting.variablecalls import assigned, variable_calls
 
-__all__ = ["HOLDER", "JSCRIPT", "VBSCRIPT", "Prepared", "Refused", "prepare"]
+__all__ = ["HOLDER", "JSCRIPT", "VBSCRIPT", "Misread", "Prepared", "Refused", "prepare"]
 
 VBSCRIPT, JSCRIPT = 0, 1
 
@@ -51,6 +51,7 @@ def prepare(
         known: What texts that the engine had before declare, in lower case.
 
     Raises:
+        Misread: It is no JScript.
         Refused: The engine would break on it.
     """
     return jscript(text, strict=strict) if engine == JSCRIPT else _vbscript(text, functions, known, strict=strict)
