@@ -622,3 +622,33 @@ def test_json_imports_no_more_than_it_needs(node: str) -> None:
         check=False,
     )
     assert result.stderr == "[]\n"
+
+
+# -- scripts --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"import sys\0\n", "it holds NUL characters, which no script does"),
+        ("print(1)\n".encode("utf-16"), "it is UTF-16, which Python does not read: save it as UTF-8"),
+    ],
+)
+def test_what_python_cannot_read_is_refused_as_any_other_script(tmp_path: Path, data: bytes, why: str) -> None:
+    script = tmp_path / "a.py"
+    script.write_bytes(data)
+    for verb, said in (("run", f"{script}: "), ("check", f"{script} cannot be checked: ")):
+        done = run(verb, str(script))
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"vpcshim: {said}{why}\n")
+
+
+def test_a_script_whose_server_cannot_be_reached_is_told_who_helps(tmp_path: Path) -> None:
+    script = tmp_path / "a.py"
+    hint = "vpcshim: `vpcshim doctor` says what to do about it"
+    connects = "import sys, win32com.client\nwin32com.client.Dispatch('VirtualServer.Application')\n"
+    handles = connects.replace("\nwin32com", "\ntry: win32com") + "except Exception: sys.exit(0)\n"
+    for text, code in ((connects, 1), (handles, 0)):
+        script.write_text(text)
+        done = run("-c", "qemu+tcp://127.0.0.1:1/system", "run", str(script))
+        assert done.returncode == code
+        assert (hint in done.stderr.splitlines()) is bool(code), done.stderr

@@ -113,8 +113,14 @@ def test_what_is_done(node: Node, command: str, name: str, said: str) -> None:
         (
             "save",
             "kept",
-            "kept is saved, not running, and cannot be saved: starting it restores it, DiscardSavedState throws "
-            "the saved state away",
+            "kept is saved, not running, and cannot be saved: starting it restores it, "
+            "`virsh -c {uri} managedsave-remove kept` throws the saved state away",
+        ),
+        (
+            "stop",
+            "kept",
+            "kept is saved, not running, and cannot be turned off: starting it restores it, "
+            "`virsh -c {uri} managedsave-remove kept` throws the saved state away",
         ),
         ("pause", "db01", "db01 is paused already"),
         ("resume", "web01", "web01 is not paused"),
@@ -124,7 +130,7 @@ def test_what_is_done(node: Node, command: str, name: str, said: str) -> None:
 def test_what_is_refused_stops_no_other(node: Node, command: str, name: str, why: str) -> None:
     other = {"start": "old", "resume": "db01"}.get(command, "web01")
     out, errors = run(node.uri, command, name, other, code=1)
-    assert errors == f"vpcshim: {why}\n"
+    assert errors == f"vpcshim: {why.format(uri=node.uri)}\n"
     assert out.startswith(f"{other}: ")
 
 

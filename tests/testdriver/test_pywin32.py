@@ -772,7 +772,7 @@ def test_it_takes_no_other_ones_place(node: Node, tmp_path: Path, monkeypatch: p
 
 def test_what_is_no_python_text(node: Node, tmp_path: Path) -> None:
     file = tmp_path / "script.py"
-    file.write_bytes(b"x = 1\0")
+    file.write_bytes(b"x = '\xff'\n")
     done = run(node, file, "")
     assert done.returncode == 1
     assert done.stderr.startswith(str(file))

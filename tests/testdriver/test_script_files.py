@@ -150,6 +150,83 @@ def test_errors_are_handled_by_their_numbers(run: Run, root: Path) -> None:
     assert lines == [r"76 Microsoft VBScript runtime error Path not found: C:\q", "58", "53", "62", "438"]
 
 
+def test_errors_of_wines_own_objects_have_their_texts(run: Run) -> None:
+    lines = run(
+        'Set d = CreateObject("Scripting.Dictionary")\nd.Add "a", 1\nOn Error Resume Next\n'
+        'd.Add "a", 2\nWScript.Echo Err.Number, Err.Source, Err.Description : Err.Clear\n'
+        'd.Remove "b"\nWScript.Echo Err.Number, Err.Description : Err.Clear\n'
+        "d.CompareMode = 1\nWScript.Echo Err.Number, Err.Description\n"
+    )
+    assert lines == [
+        "457 Microsoft VBScript runtime error This key is already associated with an element of this collection",
+        "32811 Element not found",
+        "5 Invalid procedure call or argument",
+    ]
+    lines = run(
+        "var d = new ActiveXObject('Scripting.Dictionary'); d.Add('a', 1);\n"
+        "function fails(f) { try { f() } catch (e) { WScript.Echo(e.number & 0xFFFF, e.description) } }\n"
+        "fails(function() { d.Add('a', 2) }); fails(function() { d.Remove('b') });\n",
+        "js",
+    )
+    assert lines == [
+        "457 This key is already associated with an element of this collection",
+        "32811 Element not found",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("progid", "name"),
+    [
+        ("VirtualServer.Application", "IVMVirtualServer"),
+        ("Scripting.FileSystemObject", "FileSystemObject"),
+    ],
+)
+def test_what_has_no_default_member_says_so(
+    progid: str, name: str, vpcshim_node: NodeBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = vpcshim_node()
+    way_out = "name the member that is meant; to assign the object itself, VBScript needs Set"
+    for language, text, line in (
+        ("vbs", f'a = CreateObject("{progid}")\n', 1),
+        ("vbs", f'Set a = CreateObject("{progid}")\nWScript.Echo a\n', 2),
+        ("js", f'var a = new ActiveXObject("{progid}");\nWScript.Echo(a);\n', 2),
+    ):
+        script = tmp_path / f"script.{language}"
+        script.write_text(text)
+        assert run_script(script, (), lambda asked, _server: node.application(asked)) == 1
+        said = f"({line}, 1): DISP_E_MEMBERNOTFOUND (0x80020003): {name} has no default member: {way_out}\n"
+        assert capsys.readouterr().err == f"{script}{said}"
+
+
+def test_what_is_no_collection_says_so(
+    vpcshim_node: NodeBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = vpcshim_node()
+    script = tmp_path / "script.vbs"
+    script.write_text('Set a = CreateObject("VirtualServer.Application")\nFor Each b In a\nNext\n')
+    assert run_script(script, (), lambda progid, _server: node.application(progid)) == 1
+    assert "IVMVirtualServer is no collection: For Each has nothing to go through" in capsys.readouterr().err
+
+
+def test_a_question_takes_what_the_script_has_looked_at(
+    run: Run, tmp_path: Path, vpcshim_node: NodeBuilder
+) -> None:
+    script = tmp_path / "ask.vbs"
+    script.write_text(
+        FSO + "n = WScript.StdIn.ReadLine\nmore = Not WScript.StdIn.AtEndOfStream\n"
+        'WScript.Echo MsgBox("sure, " & n, vbYesNo)\nWScript.Echo fso.GetStandardStream(0).ReadLine\n'
+        'WScript.Echo InputBox("why?")\nWScript.Echo MsgBox("really?", vbYesNo)\n'
+    )
+    typed = tmp_path / "typed"
+    typed.write_text("Bob\ny\nn\nrest\n")
+    command = [sys.executable, "-m", "vpcshim", "-c", vpcshim_node().uri, "run", str(script)]
+    with typed.open() as file:
+        done = subprocess.run(command, stdin=file, capture_output=True, text=True, timeout=240, check=False)
+    shown = "sure, Bob\n[Y]es/[N]o (Yes): 6\nn\nwhy?: rest\nreally?\n[Y]es/[N]o (Yes): \n"
+    assert (done.returncode, done.stdout) == (1, shown)
+    assert done.stderr.endswith("MsgBox asks somebody, and standard input has ended\n")
+
+
 def test_the_current_folder_is_wines(run: Run, root: Path) -> None:
     (root / "sub").mkdir()
     (root / "sub" / "here.txt").write_text("x")

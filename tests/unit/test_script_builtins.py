@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -164,6 +166,56 @@ def test_nobody_answers_a_message_box() -> None:
     for typed, batch in (("", False), ("y\n", True)):
         with pytest.raises(Failure):
             _dialogs(typed, batch=batch)[0].msgbox("go on?")
+
+
+def test_questions_and_the_script_read_the_same_input() -> None:
+    """What the script has looked at of standard input is the answer, and is given once."""
+    before: list[tuple[str, Callable[[InStream], object]]] = [
+        ("Bob\ny\nn\nrest", lambda stdin: (stdin.read_line(), stdin.at_end())),
+        ("Bob\ny\nn\nrest", lambda stdin: (stdin.read_line(), stdin.at_end_of_line())),
+        ("Bob\ny\nn\nrest", lambda stdin: (stdin.skip_line(), stdin.read(0))),
+        ("Bobby\nn\nrest", lambda stdin: stdin.read(4)),
+        ("Bob\ny\nn\nrest", lambda stdin: stdin.read(4)),
+        # The end of the line that the script has read in part is nobody's answer.
+        ("Bob\ny\nn\nrest", lambda stdin: stdin.read(3)),
+        ("Bob\r\ny\r\nn\r\nrest", lambda stdin: (stdin.read(3), stdin.at_end_of_line())),
+    ]
+    for typed, use in before:
+        streams = Streams(io.StringIO(typed), io.StringIO(), io.StringIO())
+        stdin, dialogs = streams.objects[0], builtins.Dialogs(streams, batch=False)
+        use(stdin)
+        answer = dialogs.inputbox("?") if typed.startswith("Bobby") else dialogs.msgbox("sure?", 4)
+        assert answer in (6, "y"), typed
+        assert stdin.read_line() == "n", typed
+        assert dialogs.inputbox("and?") == "rest"
+        assert stdin.at_end()
+
+
+def test_a_question_after_all_was_read_has_no_answer() -> None:
+    for typed in ("y\nn\n", "y"):
+        streams = Streams(io.StringIO(typed), io.StringIO(), io.StringIO())
+        streams.objects[0].read_all()
+        with pytest.raises(Failure, match="standard input has ended"):
+            builtins.Dialogs(streams, batch=False).msgbox("sure?", 4)
+        assert builtins.Dialogs(streams, batch=False).inputbox("name", "", "web") == ""
+
+
+def test_the_line_of_a_question_without_an_answer_is_ended() -> None:
+    with os.fdopen(os.open(os.devnull, os.O_WRONLY), "r") as broken:  # not to be read
+        for stdin in (io.StringIO(""), broken):
+            out = io.StringIO()
+            dialogs = builtins.Dialogs(Streams(stdin, out, out), batch=False)
+            with pytest.raises((Failure, ComError)):
+                dialogs.msgbox("sure?")
+            assert out.getvalue() == "sure?\n[O]K (OK): \n"
+    dialogs, out = _dialogs("Bob\n")
+    dialogs.inputbox("name")
+    assert out.getvalue() == "name: ", "the terminal has ended it, as the answer was typed"
+
+
+def test_input_that_is_not_of_its_encoding_is_windows_1252() -> None:
+    stdin = io.TextIOWrapper(io.BytesIO("M\xfcller \x80 ".encode("latin-1") + "ü\n".encode()), "utf-8")
+    assert Streams(stdin, io.StringIO(), io.StringIO()).objects[0].read_line() == "Müller € ü"
 
 
 def test_an_input_box_has_a_default() -> None:

@@ -28,6 +28,7 @@ from vpcshim.clients.files.changes import Changes, Pretended
 from vpcshim.clients.files.places import Place, Places, matcher
 from vpcshim.clients.files.system import FileSystemObject, is_file_system
 from vpcshim.clients.files.wine import Wine
+from vpcshim.clients.scripting.builtins import Dialogs
 from vpcshim.clients.scripting.objects import HostObject
 from vpcshim.clients.scripting.streams import InStream, Streams
 from vpcshim.com.errors import ComError, Failure
@@ -124,6 +125,20 @@ def make(root: Path, windows: Path) -> Maker:
 @pytest.fixture
 def fso(make: Maker) -> Obj:
     return make()
+
+
+def test_the_standard_streams_are_those_of_wscript(windows: Path) -> None:
+    """Two readers of one input would take each other's lines."""
+    streams = Streams(io.StringIO("one\ny\nthree\n"), io.StringIO(), io.StringIO())
+    places_of = Places(DriveMap({}), windows, NoWine().current_folder, Changes())
+    files = FileSystemObject(places_of, NoWine(), streams.objects)
+    for number, stream in enumerate(streams.objects):
+        assert files.standard_stream(number) is stream
+    stdin = files.standard_stream(0)
+    assert isinstance(stdin, InStream)
+    assert (stdin.read_line(), stdin.at_end()) == ("one", False)
+    assert Dialogs(streams, batch=False).msgbox("sure?", 4) == 6
+    assert streams.objects[0].read_line() == "three"
 
 
 def error_of(work: Callable[[], Any]) -> tuple[int, str]:

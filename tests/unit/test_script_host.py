@@ -28,8 +28,14 @@ def test_the_cache_is_the_users_alone(cache: Path) -> None:
 
 def test_a_cache_that_cannot_be_made_is_named(cache: Path) -> None:
     cache.parent.write_text("a file in its way")
-    with pytest.raises(NoWine, match="cannot be used"):
+    with pytest.raises(NoWine, match=r"cannot be used: Not a directory: set XDG_CACHE_HOME to a folder"):
         installation.cache()
+
+
+def test_a_cache_that_cannot_be_written_is_named(cache: Path) -> None:
+    (cache / "wine.lock").mkdir(parents=True)  # a file system that is read-only refuses the same call
+    with pytest.raises(NoWine, match=r"vpcshim cannot be used: Is a directory: set XDG_CACHE_HOME to a folder"):
+        installation.prefix(installation.Wine("wine", None, "wine-8.0"))
 
 
 def test_without_wine_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

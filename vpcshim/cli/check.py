@@ -36,7 +36,7 @@ def command(scripts: tuple[Path, ...], as_json: bool) -> int:
     SCRIPTs are .vbs, .js or .py files.
     """
     from vpcshim.clients import check
-    from vpcshim.clients.text import NotText, language_of, read_script
+    from vpcshim.clients.text import NotText, check_python, language_of, read_script
 
     reports = {}
     unread: list[str] = []
@@ -45,6 +45,8 @@ def command(scripts: tuple[Path, ...], as_json: bool) -> int:
         try:
             language = language_of(script)
             text, folder = read_script(script), script.resolve().parent
+            if language == "python":
+                check_python(script)
             report = reports[str(script)] = check.check(text, language, folder, engine=True)
         except check.Unreadable as error:
             unread.append(f"{script}{error}")

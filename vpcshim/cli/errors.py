@@ -14,6 +14,8 @@ from vpcshim.cli.text import name_shown, one_line
 if TYPE_CHECKING:
     from vpcshim.com.errors import ComError
 
+DOCTOR = "`vpcshim doctor` says what to do about it"
+
 
 def complain(text: str) -> None:
     """One line on stderr, after whatever went to stdout before."""
@@ -45,7 +47,7 @@ def refused(host: str, error: ComError) -> str:
 def unreachable(host: str, why: str) -> str:
     """What is said of a server that cannot be asked: which one, why, and who knows what to do about it."""
     named = re.search(rf"(?<!\w){re.escape(host)}(?!\w)", why)
-    return f"{why if named else f'{host}: {why}'} (`vpcshim doctor` says what to do about it)"
+    return f"{why if named else f'{host}: {why}'} ({DOCTOR})"
 
 
 class Refused(click.ClickException):

@@ -5,6 +5,7 @@ What the hypervisor was told it finishes without us, so nothing here keeps the p
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from vpcshim.cli.text import one_line
 from vpcshim.com.errors import ComError
 from vpcshim.constants import VMVMState
 from vpcshim.model.application import CreateObject
+from vpcshim.model.machine.state import DISCARDS
 from vpcshim.model.task import Task
 from vpcshim.model.virtual_machine import VirtualMachine
 
@@ -133,7 +135,7 @@ def _begin(verb: Verb, targets: Sequence[_Target], running: list[_Running]) -> i
         try:
             task = getattr(target.machine, verb.member)()
         except ComError as error:
-            complain(_about(target.name, error.description))
+            complain(_refusal(target, error.description))
             code = UNREADABLE
             continue
         if task is None:
@@ -174,7 +176,7 @@ def _ended(verb: Verb, one: _Running) -> int:
     if one.task.Error == OK:
         _say(verb, one.target)
         return OK
-    complain(_about(one.target.name, one.task.ErrorDescription))
+    complain(_refusal(one.target, one.task.ErrorDescription))
     return UNREADABLE
 
 
@@ -212,6 +214,13 @@ def _left_behind(verb: Verb, target: _Target, description: str) -> str:
 
 def _say(verb: Verb, target: _Target) -> None:
     print(one_line(f"{target.name}: {verb.done}"), flush=True)
+
+
+def _refusal(target: _Target, text: str) -> str:
+    """What the model says of a machine that refused or failed, with a way out that a command line has."""
+    server = target.machine._server.connection.server
+    command = ["virsh", *(["-c", server] if server else []), "managedsave-remove", target.name]
+    return _about(target.name, text.replace(DISCARDS, f"`{shlex.join(command)}`"))
 
 
 def _about(name: str, text: str) -> str:

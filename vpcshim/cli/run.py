@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from vpcshim.cli import logs
-from vpcshim.cli.errors import Refused, complain
+from vpcshim.cli.errors import DOCTOR, Refused, complain
 from vpcshim.cli.settings import Settings, connection_options, drive_option
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def command(
     batch: bool,
 ) -> int:
     """Run SCRIPT (.py, .vbs or .js), made for Virtual Server 2005 or Windows Virtual PC, with its ARGUMENTS."""
-    from vpcshim.clients.text import NotText, language_of
+    from vpcshim.clients.hooks.unreached import Unreached
+    from vpcshim.clients.text import NotText, check_python, language_of
 
     if str(script).startswith("-") and not script.exists():
         raise click.NoSuchOption(str(script))
@@ -73,26 +74,36 @@ def command(
     except NotText as error:
         raise Refused(f"{script} is {error}") from error
     try:
-        script.open("rb").close()
+        if language == "python":
+            check_python(script)
+        else:
+            script.open("rb").close()
+    except NotText as error:
+        raise Refused(f"{script}: {error}") from error
     except OSError as error:
         raise Refused(f"{script} cannot be read: {error.strerror}") from error
     logs.silence_libvirt()
     factory = _Waiting(settings, drives)
-    hooks = hooks_of(trace, strict=strict, dry_run=dry_run)
+    unreached = Unreached()
+    hooks = (unreached, *hooks_of(trace, strict=strict, dry_run=dry_run))
     try:
         if language == "python":
             from vpcshim.clients.python import run_python
             from vpcshim.clients.pywin32.install import AlreadyThere
 
             try:
-                return run_python(script, arguments, factory, hooks)
+                code = run_python(script, arguments, factory, hooks)
             except AlreadyThere as error:
                 raise Refused(str(error)) from error
-        from vpcshim.clients.scripts import run_script
+        else:
+            from vpcshim.clients.scripts import run_script
 
-        return run_script(script, arguments, factory, hooks, batch=batch, drives=factory.of_this_machine)
+            code = run_script(script, arguments, factory, hooks, batch=batch, drives=factory.of_this_machine)
     finally:
         factory.wait()
+    if code and unreached.last:
+        complain(DOCTOR)
+    return code
 
 
 def hooks_of(

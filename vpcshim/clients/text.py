@@ -15,6 +15,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LARGEST = 16 << 20
+_NUL = "it holds NUL characters, which no script does"
 
 
 class NotText(Exception):
@@ -53,5 +54,18 @@ def read_script(path: Path) -> str:
         # Windows-1252 as browsers and Windows read it: the five bytes it leaves open stand for themselves.
         text = "".join(bytes((byte,)).decode("cp1252", "replace") if byte > 0x7F else chr(byte) for byte in data)
     if "\0" in text:
-        raise NotText("it holds NUL characters, which no script does")
+        raise NotText(_NUL)
     return text
+
+
+def check_python(path: Path) -> None:
+    """See that Python reads the file at all: it decodes it by rules of its own, and knows no UTF-16.
+
+    Raises:
+        OSError: The file cannot be read.
+        NotText: It holds bytes of zero.
+    """
+    data = path.read_bytes()
+    if b"\0" in data:
+        utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        raise NotText("it is UTF-16, which Python does not read: save it as UTF-8" if utf16 else _NUL)

@@ -34,6 +34,18 @@ def get_id_of_name(obj: ComObject, name: str) -> int:
     return found.dispids[obj._product_]
 
 
+def no_member(interface: str, dispid: int) -> Failure:
+    """The failure of using a DISPID that the interface does not have, in words that the script's author needs."""
+    if dispid == DISPID_VALUE:
+        way_out = "name the member that is meant; to assign the object itself, VBScript needs Set"
+        why = f"{interface} has no default member: {way_out}"
+    elif dispid == DISPID_NEWENUM:
+        why = f"{interface} is no collection: For Each has nothing to go through"
+    else:
+        why = f"{interface} has no DISPID {dispid:#x}"
+    return Failure(HRESULT.DISP_E_MEMBERNOTFOUND, why)
+
+
 def invoke(obj: ComObject, dispid: int, flags: DispatchFlags, args: tuple[Any, ...] = ()) -> Any:
     """IDispatch::Invoke: call, read or assign the member with that DISPID.
 
@@ -44,8 +56,7 @@ def invoke(obj: ComObject, dispid: int, flags: DispatchFlags, args: tuple[Any, .
     dispid = dispid - 0x1_0000_0000 if dispid > 0x7FFF_FFFF else dispid
     found = next((item for item in obj._names_.values() if item.dispids.get(obj._product_) == dispid), None)
     if found is None:
-        failure = Failure(HRESULT.DISP_E_MEMBERNOTFOUND, f"{obj._interface_} has no DISPID {dispid:#x}")
-        raise com_error(failure, obj._source_)
+        raise com_error(no_member(obj._interface_, dispid), obj._source_)
     if flags & (DispatchFlags.PROPERTYPUT | DispatchFlags.PROPERTYPUTREF):
         if len(args) != 1:
             failure = Failure(HRESULT.DISP_E_BADPARAMCOUNT, f"{found.name} is assigned one value, not {len(args)}")

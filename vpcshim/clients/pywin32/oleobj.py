@@ -9,7 +9,7 @@ from vpcshim.clients.pywin32.failing import as_com_error
 from vpcshim.clients.pywin32.pywintypes import IID
 from vpcshim.clients.pywin32.session import Session
 from vpcshim.clients.pywin32.values import to_member, to_script
-from vpcshim.com.dispatch import DispatchFlags
+from vpcshim.com.dispatch import DispatchFlags, no_member
 from vpcshim.com.errors import ComError, Failure
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import ComObject
@@ -66,8 +66,7 @@ class PyIDispatch:
         """
         member = member_by_id(self._comobject_, dispid)
         if member is None:
-            text = f"{self._comobject_._interface_} has no DISPID {dispid:#x}"
-            raise self._raised(Failure(HRESULT.DISP_E_MEMBERNOTFOUND, text))
+            raise self._raised(no_member(self._comobject_._interface_, dispid))
         use = Use.PUT if flags & _PUT else Use.GET if member.kind == "property" else Use.CALL
         if not flags & (_PUT | (DispatchFlags.PROPERTYGET if use is Use.GET else DispatchFlags.METHOD)):
             # Whoever reads all members, one by one, runs none of them.

@@ -305,10 +305,15 @@ class Dialogs:
     def _ask(self, what: str, text: str) -> str | None:
         if self._batch:
             raise Failure(HRESULT.E_ABORT, f"{what} asks somebody, and under --batch nobody is there")
-        self._streams.stdout.write(text)
-        self._streams.stdout.flush()
-        line = self._streams.stdin.readline()
-        return line.rstrip("\r\n") if line else None
+        stdin, stdout, _ = self._streams.objects
+        stdout.write(text)
+        line = None
+        try:
+            line = stdin.answer()
+        finally:
+            if line is None:
+                stdout.write("\n")  # nobody has ended the line, and whatever comes next is not part of the question
+        return line
 
     def msgbox(self, prompt: Any, buttons: Any = 0, title: Any = "", *_help: Any) -> int:
         """MsgBox(prompt[, buttons[, title]]): the number of the button."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from vpcshim.clients.calls import MISSING
 from vpcshim.clients.scripting.conversions import HasDefault, mismatch
-from vpcshim.com.dispatch import DISPID_VALUE
+from vpcshim.com.dispatch import DISPID_VALUE, no_member
 from vpcshim.com.errors import Failure
 from vpcshim.com.hresult import HRESULT
 
@@ -94,7 +94,7 @@ class HostObject(HasDefault):
         """
         found = self._functions.get(dispid)
         if found is None:
-            raise Failure(HRESULT.DISP_E_MEMBERNOTFOUND, f"{type(self).__name__} has no such member")
+            raise no_member(type(self).__name__, dispid)
         offer, attribute = found
         if flags & _PUT:
             attribute = f"put_{offer.name.lower()}"

@@ -5,7 +5,9 @@ Source: the TextStream object of the Scripting runtime's reference.
 
 from __future__ import annotations
 
+import codecs
 import io
+from contextlib import suppress
 from typing import Any, TextIO
 
 from vpcshim.clients.scripting.conversions import as_int
@@ -15,21 +17,36 @@ from vpcshim.clients.scripting.runtime_errors import Number, failed, told
 
 _MOST_LINES = 1 << 16
 _PART = 1 << 16
+# Input that is not all of its encoding: such a byte is Windows-1252, as it is in a script.
+_OTHERWISE = "vpcshim-otherwise-cp1252"
 _LONGEST = (MAX_FRAME - 1024) // 2  # UTF-16 units of a text that the script can be given
+
+
+def _as_windows_has_it(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    byte = error.object[error.start : error.start + 1]
+    return byte.decode("cp1252", "replace"), error.start + 1
+
+
+codecs.register_error(_OTHERWISE, _as_windows_has_it)
 
 
 class Streams:
     """Where a script reads and writes.
 
+    Standard input is read through its object alone: that may have read on, to say whether anything is left.
+
     Attributes:
-        stdin: Standard input.
         stdout: Standard output.
         stderr: Standard error.
-        objects: The same as the script has them.
+        objects: Standard input, output and errors as the script has them.
     """
 
     def __init__(self, stdin: TextIO, stdout: TextIO, stderr: TextIO) -> None:
-        self.stdin = stdin
+        if isinstance(stdin, io.TextIOWrapper):
+            with suppress(io.UnsupportedOperation):  # somebody has read of it already
+                stdin.reconfigure(errors=_OTHERWISE)
         self.stdout = stdout
         self.stderr = stderr
         self.objects = InStream(stdin, stdout), OutStream(stdout), OutStream(stderr)
@@ -122,6 +139,15 @@ class InStream(HostObject):
     def _need(self) -> None:
         if not self._fill():
             raise failed(Number.PAST_END, "nothing is left to be read")
+
+    def answer(self) -> str | None:
+        """The line that is typed in answer to a question, without its end; None where nothing is left.
+
+        The bare end of a line that `Read` has begun answers nothing: the one after it does.
+        """
+        if self._column > 1 and self._fill() and self._ahead[0] in "\r\n":
+            self.skip_line()
+        return self.read_line() if self._fill() else None
 
     @offered("AtEndOfStream", prop=True)
     def at_end(self) -> bool:

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 KEPT = 300
 # What scripts need, all at once: who installed Wine alone would only hear next that a compiler is missing.
 INSTALL = "apt install --no-install-recommends wine wine64 gcc-mingw-w64-x86-64"
+_MOVED = "set XDG_CACHE_HOME to a folder of your own"
 _PREFIX_PATIENCE = 300
 _PLACES = ("/usr/lib/wine", "/usr/lib64/wine", "/opt/wine-stable/bin", "/usr/local/bin")
 _LIBRARIES = ("/usr/lib/x86_64-linux-gnu/wine", "/usr/lib64/wine", "/usr/lib/wine", "/opt/wine-stable/lib64/wine")
@@ -101,18 +102,30 @@ def cache() -> Path:
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = base.stat()
     except OSError as error:
-        raise NoWine(f"{base} cannot be used: {error.strerror}") from error
+        raise _unusable(base, error) from error
     if status.st_uid != os.geteuid():
-        raise NoWine(f"{base} belongs to another user", "set XDG_CACHE_HOME to a folder of your own")
+        raise NoWine(f"{base} belongs to another user", _MOVED)
     if status.st_mode & 0o077:
         base.chmod(0o700)
     return base
 
 
+def _unusable(folder: Path, error: OSError) -> NoWine:
+    return NoWine(f"{folder} cannot be used: {error.strerror}", _MOVED)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, so that two runs do not make the same thing at once."""
-    with path.open("w") as file:
+    """Hold a lock file of the cache, so that two runs do not make the same thing at once.
+
+    Raises:
+        NoWine: It cannot be made there.
+    """
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise _unusable(path.parent, error) from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -21,6 +21,8 @@ IN_BETWEEN = {
     VMVMState.vmVMState_Restoring: "being restored",
     VMVMState.vmVMState_Saving: "being saved",
 }
+# What rids a machine of its saved state in a script; the command line, which lacks it, names another way instead.
+DISCARDS = "DiscardSavedState"
 
 
 class Stateful(MachineObject):
@@ -75,7 +77,7 @@ class Stateful(MachineObject):
         if shown in IN_BETWEEN:
             why = f"{name} is {IN_BETWEEN[shown]} and cannot be {what} yet"
         elif shown is VMVMState.vmVMState_Saved:
-            way_out = "starting it restores it, DiscardSavedState throws the saved state away"
+            way_out = f"starting it restores it, {DISCARDS} throws the saved state away"
             why = f"{name} is saved, not running, and cannot be {what}: {way_out}"
         else:
             why = f"{name} is not running and cannot be {what}"

@@ -51,6 +51,24 @@ static HRESULT WINAPI mended_names(IDispatch *iface, REFIID iid, LPOLESTR *names
     return IDispatch_GetIDsOfNames(((mended *)iface)->inner, iid, names, count, lcid, ids);
 }
 
+/* The texts of the errors that these objects tell by their numbers alone; the engines do not have them all. */
+static void tell_text(EXCEPINFO *info)
+{
+    static const struct { SCODE scode; const WCHAR *text; } texts[] = {
+        {0x800a0005, L"Invalid procedure call or argument"},
+        {0x800a01c9, L"This key is already associated with an element of this collection"},
+        {0x800a802b, L"Element not found"},
+    };
+    UINT i;
+
+    if (info->pfnDeferredFillIn || info->bstrDescription) return;
+    for (i = 0; i < ARRAYSIZE(texts); i++) {
+        if (info->scode != texts[i].scode) continue;
+        info->bstrDescription = SysAllocString(texts[i].text);
+        if (!info->bstrSource) info->bstrSource = SysAllocString(L"Microsoft VBScript runtime error");
+    }
+}
+
 static HRESULT WINAPI mended_invoke(IDispatch *iface, DISPID id, REFIID iid, LCID lcid, WORD flags, DISPPARAMS *params,
                                     VARIANT *value, EXCEPINFO *info, UINT *wrong)
 {
@@ -70,6 +88,7 @@ static HRESULT WINAPI mended_invoke(IDispatch *iface, DISPID id, REFIID iid, LCI
         V_BSTR(value) = text;
         if (!text) hr = E_OUTOFMEMORY;
     }
+    if (hr == DISP_E_EXCEPTION && info) tell_text(info);
     return hr;
 }
 
