@@ -187,6 +187,25 @@ def test_an_error_in_an_events_procedure_ends_the_script(run: Runner) -> None:
     assert "script.vbs(6, 3): Division by zero" in ran.err
 
 
+@pytest.mark.parametrize("take", ["", "machine", "machine, state, more"])
+def test_a_procedure_that_does_not_take_what_an_event_gives_is_named(run: Runner, take: str) -> None:
+    ran = run(
+        'Set vs = WScript.CreateObject("VirtualServer.Application", "vs_")\n'
+        'vs.FindVirtualMachine("web01").TurnOff\nWScript.Sleep 10000\nWScript.Echo "not here"\n'
+        f"Sub vs_OnVMStateChange({take})\nEnd Sub\n"
+    )
+    assert (ran.code, ran.out) == (FAILED, "")
+    told = "Wrong number of arguments: vs_OnVMStateChange is called with 2 arguments"
+    assert ran.err.endswith(f"script.vbs: {told} (Microsoft VBScript runtime error, error 450)\n")
+
+
+def test_a_reference_that_is_called_with_too_many_arguments(run: Runner) -> None:
+    ran = run(
+        'Sub F\nEnd Sub\nSet h = GetRef("F")\nOn Error Resume Next\nh 1\nWScript.Echo Err.Number, Err.Description\n'
+    )
+    assert ran.lines == ["450 Wrong number of arguments: F is called with 1 argument"]
+
+
 # -- values ----------------------------------------------------------------------------------------------------
 
 
@@ -359,11 +378,12 @@ def test_an_assignment_to_a_call_in_jscript(run: Runner) -> None:
         'function f() {\nvar d = new ActiveXObject("Scripting.Dictionary"), a = [d];\nd("b") = 2; d("b") += 5;\n'
         'a[0]("self") = d;\nd("self")("c") = 1;\nthis.d = d; this.d("t") = d("b") == 7;\n'
         'return [d.Count, d("b"), d("c"), d("t")].join(" ");\n}\nWScript.Echo(f());\n'
-        'var g = new ActiveXObject("Scripting.Dictionary");\ng("b") = 2;\nWScript.Echo(g("b"));\n  g("b")++;\n',
+        'var g = new ActiveXObject("Scripting.Dictionary"), o = {d: g};\ng("b") = 2;\nWScript.Echo(g("b")++);\n'
+        '  o.d("b") = 4;\n',
         language="js",
     )
     assert ran.lines == ["4 7 1 true", "2"]
-    assert "script.js(13, 3): Illegal assignment" in ran.err
+    assert "script.js(13, 3): E_FAIL" in ran.err
 
 
 def test_an_assignment_to_an_index_behind_a_call(run: Runner) -> None:
@@ -462,7 +482,7 @@ def test_an_error_in_what_the_engine_runs_for_a_script_is_the_scripts_to_handle(
         ("x = g(0)", "(2, 3)"),
         ("g 0", "(2, 3)"),
         ("y = 1 / 0", "(11, 1)"),
-        ('ExecuteGlobal "y = 1" & vbLf & "y = 1 / 0"', "(11, 1)"),
+        ('ExecuteGlobal "y = 1" & vbLf & "y = 1 / 0"', "(11, 1): the text to execute (2, 1)"),
         ("On Error Resume Next\nx = g(0)\nOn Error GoTo 0\nWScript.StdOut.Write Empty\ny = 1 / 0", "(15, 1)"),
         ("On Error Resume Next\nx = g(0)\nOn Error GoTo 0\ny = 1 / 0", "(14, 1)"),
         ('Function F\nF = g(0)\nEnd Function\nSet h = GetRef("F")\nh', "(2, 3)"),
@@ -780,6 +800,73 @@ def test_a_text_that_is_executed_is_prepared_as_the_script_is(run: Runner) -> No
     assert ran.err == ""
     assert ran.lines[:3] == ["mineIVMVirtualServer Integer 13 2", "3 IVMVirtualServer", "4"]
     assert re.fullmatch(r"1002 the text to execute \(2, 1\): .* behind a\(\.\.\.\): .* first ", ran.lines[3])
+
+
+_LIBRARY = (
+    "Option Explicit\nSub Work(vm)\n  Dim kind\n  If True Then kind = TypeName(vm)\n"
+    "  kind = TypeName(vm) : vm.Startup\nEnd Sub\nSub Leave\n  WScript.Quit 1 / 0\nEnd Sub\n"
+)
+_INCLUDES = (
+    'Set fso = CreateObject("Scripting.FileSystemObject")\n'
+    'ExecuteGlobal fso.OpenTextFile("Z:{library}").ReadAll\n'
+    'Set vm = CreateObject("VirtualServer.Application").FindVirtualMachine("web01")\n'
+    'a = 1\nb = Eval("1 + 1")\nExecuteGlobal "c = 3"\n{statement}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("Work vm", ": the text to execute (5, 25): VM_E_VM_RUNNING"),
+        ("Leave", ": the text to execute (8, 3): Division by zero"),
+        ('Eval("Leave")', "(7, 1): the text to execute (8, 3): Division by zero"),
+        ('x = Eval("1 + (2 / 0)")', "(7, 1): the text to execute (1, 1): Division by zero"),
+        (
+            'ExecuteGlobal "x = 1" & vbLf & "  ExecuteGlobal ""x = 1 / 0"""',
+            "(7, 1): the text to execute (1, 1): Division by zero",
+        ),
+        (
+            'Set h = GetRef("Leave")\nOn Error Resume Next\nh\nOn Error GoTo 0\nx = 1 / 0',
+            "(11, 1): Division by zero",
+        ),
+        ('ExecuteGlobal x & vbLf & x & vbLf & "  a = = 1"', "(7, 1): the text to execute (3, 7): syntax that"),
+        ('x = Eval("1 + = 2")', "(7, 1): the text to execute (1, 5): syntax that the engine does not know"),
+    ],
+)
+def test_an_error_in_a_text_that_is_executed_is_told_with_its_place_there(
+    run: Runner, tmp_path: Path, statement: str, told: str
+) -> None:
+    library = tmp_path / "library.vbs"
+    library.write_text(_LIBRARY, encoding="utf-8")
+    ran = run(_INCLUDES.format(library=library, statement=statement))
+    assert ran.code == FAILED
+    assert f"script.vbs{told}" in ran.err
+
+
+def test_strict_is_so_in_a_text_that_is_executed(run: Runner) -> None:
+    ran = run(
+        'ExecuteGlobal "Sub W(vm)" & vbLf & "  On Error Resume Next" & vbLf & "  vm.Startup" & vbLf & "End Sub"\n'
+        'Set vs = CreateObject("VirtualServer.Application")\n'
+        'W vs.FindVirtualMachine("web01")\nWScript.Echo "not here"\n',
+        hooks=(Strict(),),
+    )
+    assert (ran.code, ran.out) == (FAILED, "")
+    assert "script.vbs: the text to execute (3, 3): ended by --strict: IVMVirtualMachine.Startup: VM_E_" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ('eval("var a = 2;\\n  b.c = 3;");', "(3, 1): 'b' is undefined"),
+        ('new Function("var a = 2;\\n  b.c = 3;")();', ": the text to execute (3, 3): 'b' is undefined"),
+        ('eval("function f() {\\n  b.c = 3;}");\nf();', ": the text to execute (2, 3): 'b' is undefined"),
+        ("b.c = 3;", "(3, 1): 'b' is undefined"),
+    ],
+)
+def test_an_error_in_what_jscript_makes_code_of(run: Runner, statement: str, told: str) -> None:
+    ran = run(f"var a = 1;\n\n{statement}\n", language="js")
+    assert ran.code == FAILED
+    assert f"script.js{told}" in ran.err
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -139,7 +139,7 @@ TEXT = struct.pack("<I", 2) + b"a\0"
 NO_DATA, UNEXPECTED, POINTER = -0x7FFE_FFF1, HRESULT.E_UNEXPECTED, HRESULT.E_POINTER
 REQUESTS = {
     # Before there is a script.
-    request(Kind.PARSE, struct.pack("<I", 2) + TEXT): UNEXPECTED,
+    request(Kind.PARSE, struct.pack("<II", 2, 2) + TEXT): UNEXPECTED,
     request(Kind.CALL, TEXT + bytes(2)): UNEXPECTED,
     request(Kind.LOCAL, struct.pack("<QiH", 1, 0, 1) + TEXT + bytes(2)): POINTER,
     # Cut off, and more than there is.

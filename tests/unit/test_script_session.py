@@ -227,6 +227,8 @@ def test_quit_ends_the_run_at_once(run: Run) -> None:
 def test_the_engines_error_is_the_outcome(run: Run) -> None:
     run.begin()
     told = Writer(Kind.ERROR)
+    told.u8(0)
+    told.u32(1)
     told.u32(3)
     told.u32(9)
     told.i32(-5)

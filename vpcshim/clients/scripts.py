@@ -64,8 +64,9 @@ def run_script(
         return _refused(script, error.strerror or str(error))
     streams = _streams()
     engine = ENGINES[script.suffix.lower()]
+    strict = any(isinstance(hook, Strict) for hook in hooks)
     try:
-        prepared = language.prepare(engine, text, FUNCTIONS, strict=any(isinstance(hook, Strict) for hook in hooks))
+        prepared = language.prepare(engine, text, FUNCTIONS, strict=strict)
     except language.Refused as error:
         print(f"{script}{error}", file=sys.stderr)
         return REFUSED
@@ -84,7 +85,7 @@ def run_script(
             changes = Pretended() if any(isinstance(hook, DryRun) for hook in hooks) else Changes()
             places = Places(drives, host.drive, wine.current_folder, changes)
             files = FileSystemObject(places, wine, streams.objects)
-            asked = Script(session, calls, application_factory, files, prepared.own)
+            asked = Script(session, calls, application_factory, files, prepared.own, strict=strict)
             names = asked.names(script, args, streams, batch=batch)
             try:
                 outcome = session.run(script.name, prepared.prelude, prepared.text, names)
@@ -134,6 +135,8 @@ def _told(script: Path, outcome: Outcome, prepared: language.Prepared) -> int:
     if error is not None and error.line:
         line, column = prepared.place(error.line, error.column)
         where = f"{script}({line}, {column})"
+    if error is not None and error.executed is not None:
+        where += f": the text to execute {error.executed}"
     if outcome.fatal is not None:
         print(f"{where}: ended by --strict: {outcome.fatal}", file=sys.stderr)
         return FAILED

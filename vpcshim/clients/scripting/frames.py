@@ -21,7 +21,7 @@ from vpcshim.com import decimal96
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.variant import VT, Variant
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_FRAME: Final = 64 << 20
 MAX_DEPTH: Final = 16
 MAX_DIMENSIONS: Final = 60

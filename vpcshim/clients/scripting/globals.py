@@ -31,13 +31,21 @@ class Script(Host):
     """What the script may ask of its host beyond the objects that it holds."""
 
     def __init__(
-        self, session: Session, calls: Calls, factory: Factory, files: HostObject, own: frozenset[str] = frozenset()
+        self,
+        session: Session,
+        calls: Calls,
+        factory: Factory,
+        files: HostObject,
+        own: frozenset[str] = frozenset(),
+        *,
+        strict: bool = False,
     ) -> None:
         self._session = session
         self._calls = calls
         self._factory = factory
         self._files = files
         self._own = own
+        self._strict = strict
         self._subscriptions: list[tuple[ComObject, Subscription]] = []
 
     def create(self, progid: str, server: str | None = None, prefix: str = "") -> Any:
@@ -181,23 +189,31 @@ class Script(Host):
         return Function(lambda *args: self._session.call_script(str(name), args))
 
     def _evaluate(self, text: Any) -> Any:
-        return self._parse(self._prepared(f"({as_text(text)})").text, expression=True)
+        return self._parse(f"({as_text(text)})", expression=True)
 
     def _execute(self, text: Any) -> None:
-        self._parse(self._prepared(as_text(text)).text, expression=False)
+        self._parse(as_text(text), expression=False)
 
     def _parse(self, text: str, *, expression: bool) -> Any:
+        prepared = self._prepared(text)
+
+        def place(line: int, column: int) -> tuple[int, int]:
+            line, column = prepared.place(line, column)
+            # An expression stands in brackets that are not the script's.
+            return line, max(1, column - 1) if expression and line == 1 else column
+
         try:
-            return self._session.parse(text, expression=expression)
+            return self._session.parse(prepared.text, expression=expression, place=place)
         except Unhandled as unhandled:
             if unhandled.error.is_of_syntax:
-                raise _wrong_syntax("the text to execute: syntax that the engine does not know") from unhandled
+                where = f"the text to execute {unhandled.error.executed}"
+                raise _wrong_syntax(f"{where}: syntax that the engine does not know") from unhandled
             raise
 
     def _prepared(self, text: str) -> Prepared:
         """What a script has the engine run, prepared as the script is; raises ComError where that is refused."""
         try:
-            prepared = prepare(VBSCRIPT, text, FUNCTIONS, known=self._own)
+            prepared = prepare(VBSCRIPT, text, FUNCTIONS, strict=self._strict, known=self._own)
         except Refused as error:
             raise _wrong_syntax(f"the text to execute {error}") from error
         self._own |= prepared.own

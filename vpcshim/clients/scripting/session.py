@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hmac
 import itertools
+import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vpcshim.clients.calls import Calls, Use, member_by_id
@@ -27,7 +28,7 @@ from vpcshim.clients.scripting.frames import (
 from vpcshim.clients.scripting.handles import Handles
 from vpcshim.clients.scripting.language import JSCRIPT
 from vpcshim.clients.scripting.objects import HostObject
-from vpcshim.com.dispatch import DISPID_NEWENUM
+from vpcshim.com.dispatch import DISPID_NEWENUM, no_member
 from vpcshim.com.errors import ComError, Failure, com_error
 from vpcshim.com.hresult import HRESULT
 from vpcshim.com.object import ComObject, unknown_name
@@ -38,6 +39,11 @@ _VISIBLE = 2  # SCRIPTITEM_ISVISIBLE
 _READS = 0x80  # ENGINE_READS of wire.h
 _MOST_ITEMS = 1 << 20
 MAX_NESTING = 64
+# Texts that the engine has, by number, as wire.h has them; those that a script executes come after these.
+_OTHER, _SCRIPT, _PRELUDE = range(3)
+
+# The place in a text as it was, of one in the text that the engine was given; lines and columns count from 1.
+Place = Callable[[int, int], tuple[int, int]]
 
 
 class Broken(BaseException):
@@ -57,13 +63,14 @@ class ScriptError:
     """What the script engine says of the error that ended the script.
 
     Attributes:
-        line: From 1; 0 where the engine does not say.
+        line: Of the script, from 1; 0 where the engine does not say.
         column: From 1.
         scode: The error's number.
         source: Who raised it.
         description: What the engine or the object says of it.
         text: The line of the script.
         failure: The failure of ours that the script ran into, where it was one.
+        executed: The line and the column in a text that the script executed, where the error is in one.
     """
 
     line: int
@@ -73,6 +80,7 @@ class ScriptError:
     description: str
     text: str
     failure: Failure | None = None
+    executed: tuple[int, int] | None = None
 
     @property
     def is_of_syntax(self) -> bool:
@@ -117,6 +125,8 @@ class Session:
         self._calls = calls
         self._engine = engine
         self._text = ""
+        self._executed: dict[int, Place] = {}
+        self._numbers = itertools.count(_PRELUDE + 1)
         self._handles = Handles()
         self._dropped: list[int] = []
         self._error: ScriptError | None = None
@@ -203,14 +213,28 @@ class Session:
             for handle in request.handles():
                 self._handles.release(handle)
         elif kind is Kind.ERROR:
-            place = request.u32(), request.u32(), request.i32()
-            error = ScriptError(*place, request.text(), request.text(), request.text(), self._failure)
-            if self._engine == JSCRIPT:
-                error = whole.placed(error, self._text)
-            # Without a line it is the one that was told before, which nobody on its way has handled.
-            self._error = self._inner if self._inner is not None and not error.line else error
+            before, error = request.u8(), self._placed(request)
+            if before and self._inner is not None:
+                # Nobody on its way has handled it. Where it happened says more than who called.
+                caller, error = error, self._inner
+                if error.executed is not None and not error.line:
+                    error = replace(error, line=caller.line, column=caller.column)
+            self._error = error
         else:
             raise BadFrame(f"a host does not send {kind.name}")
+
+    def _placed(self, request: Reader) -> ScriptError:
+        """The error that the engine tells, and which text it is in."""
+        number, line, column, scode = request.u32(), request.u32(), request.u32(), request.i32()
+        texts = request.text(), request.text(), request.text()
+        error = ScriptError(line, column, scode, *texts, self._failure)
+        if number == _SCRIPT:
+            return whole.placed(error, self._text) if self._engine == JSCRIPT else error
+        if self._engine == JSCRIPT:
+            executed = (line, column) if number == _OTHER else None
+        else:
+            executed = self._executed[number](line, column) if number in self._executed else None
+        return replace(error, line=0, column=0, executed=executed)
 
     def _object(self, request: Reader) -> Any:
         return self._handles.get(request.u64())
@@ -258,7 +282,7 @@ class Session:
     def _call(self, obj: ComObject, dispid: int, flags: int, args: tuple[Any, ...]) -> tuple[int, Any]:
         member = member_by_id(obj, dispid)
         if member is None:
-            return HRESULT.S_OK, self._failed(Failure(HRESULT.DISP_E_MEMBERNOTFOUND, _NO_MEMBER), obj._source_)
+            return HRESULT.S_OK, self._failed(no_member(obj._interface_, dispid), obj._source_)
         use = Use.PUT if flags & _PUT else Use.GET if member.kind == "property" else Use.CALL
         try:
             result = self._calls.run(obj, member, use, args)
@@ -334,28 +358,32 @@ class Session:
         if isinstance(value, Failed):
             if value.hresult == _REPORTED and self._error is not None:
                 error, self._error = self._error, None
+                # Of what it cannot read, whoever asked tells in words of its own.
+                self._inner = None if error.is_of_syntax else error
                 raise Unhandled(error)
             info = (0, value.source, value.description, None, 0, value.scode)
             raise ComError(value.hresult, value.description or None, info if value.scode else None)
         return value
 
     def call_script(self, name: str, args: tuple[Any, ...]) -> Any:
-        """Call a procedure of the script, for the script itself.
+        """Call a procedure of the script.
 
         Raises:
             ComError: It failed; DISP_E_UNKNOWNNAME when there is none of that name.
         """
-        try:
-            return self._call_script(name, args)
-        except Unhandled as unhandled:
-            self._inner = unhandled.error  # where it happened says more than who called
-            raise
-
-    def _call_script(self, name: str, args: tuple[Any, ...]) -> Any:
         request = self._writer(Kind.CALL)
         request.text(name)
         request.values(args)
-        return self._ask(request)
+        try:
+            return self._ask(request)
+        except ComError as error:
+            # What Wine's VBScript answers before it runs any of the procedure, without a word to the site.
+            if error.hresult != HRESULT.E_FAIL or self._engine == JSCRIPT:
+                raise
+            count = f"{len(args)} argument{'' if len(args) == 1 else 's'}"
+            text = f"Wrong number of arguments: {name} is called with {count}"
+            info = (0, _RUNTIME, text, None, 0, _WRONG_COUNT)
+            raise ComError(HRESULT.DISP_E_EXCEPTION, None, info) from error
 
     def call_object(
         self, obj: Remote, name: str, args: tuple[Any, ...] = (), flags: int = 3, dispid: int = 0
@@ -377,12 +405,29 @@ class Session:
         """An object by its moniker, where the host's side knows it; raises ComError."""
         return self._with_text(Kind.GET, moniker)
 
-    def parse(self, text: str, *, expression: bool) -> Any:
-        """Let the engine take more text, in the script's global scope; raises ComError."""
+    def parse(self, text: str, *, expression: bool, place: Place | None = None) -> Any:
+        """Let the engine take more text, in the script's global scope.
+
+        Args:
+            text: The text.
+            expression: Whether it is one, whose value is wanted.
+            place: Where a place of it stands in the text that the script executes; None where it is none.
+
+        Raises:
+            ComError: The engine cannot read it, or it failed.
+        """
+        number = _OTHER if place is None else next(self._numbers)
+        if place is not None:
+            self._executed[number] = place
         request = Writer(Kind.PARSE)
         request.u32(0x20 if expression else 0x2)
+        request.u32(number)
         request.text(text)
-        return self._ask(request)
+        try:
+            return self._ask(request)
+        finally:
+            if expression or not _PROCEDURE.search(text):  # nothing of it can fail later
+                self._executed.pop(number, None)
 
     def _with_text(self, kind: Kind, text: str) -> Any:
         request = Writer(kind)
@@ -411,21 +456,23 @@ class Session:
     def event(self, name: str, args: tuple[Any, ...]) -> None:
         """Call the script's procedure for an event, where it has one; raises Broken when that fails."""
         try:
-            self._call_script(name, args)
+            self.call_script(name, args)
         except Unhandled as unhandled:
             self._error = unhandled.error
             raise Broken from unhandled
         except ComError as error:
             if error.hresult == HRESULT.DISP_E_UNKNOWNNAME:
                 return
-            self._error = ScriptError(0, 0, error.scode, name, error.description, "", self._failure)
+            self._error = ScriptError(0, 0, error.scode, _source_of(error, name), error.description, "")
             raise Broken from error
 
 
 _RUNTIME = "Microsoft VBScript runtime error"
 _TICK = 0.1
+_PROCEDURE = re.compile(r"\b(?:function|sub|property)\b", re.IGNORECASE)
 _REPORTED = 0x8002_0101 - (1 << 32)  # SCRIPT_E_REPORTED: what went wrong was told to the site
 _MOST_DROPPED = 256
+_WRONG_COUNT = 0x800A_01C2 - (1 << 32)  # error 450 of the script engines
 _JSCRIPT_ERRORS: dict[int, tuple[int, str]] = {
     HRESULT.DISP_E_OVERFLOW: (0x800A_0006, "Overflow"),
     HRESULT.DISP_E_BADINDEX: (0x800A_0009, "Subscript out of range"),
@@ -434,7 +481,6 @@ _JSCRIPT_ERRORS: dict[int, tuple[int, str]] = {
     HRESULT.DISP_E_PARAMNOTOPTIONAL: (0x800A_01C1, "Argument not optional"),
     HRESULT.DISP_E_BADPARAMCOUNT: (0x800A_01C2, "Wrong number of arguments or invalid property assignment"),
 }
-_NO_MEMBER = "the interface has no such member"
 
 
 def _signed(dispid: int) -> int:

@@ -120,7 +120,7 @@ static HRESULT WINAPI site_error(IActiveScriptSite *site, IActiveScriptError *er
 {
     EXCEPINFO info;
     BSTR text = NULL;
-    DWORD context = 0;
+    DWORD number = TEXT_SCRIPT;
     ULONG line = 0;
     LONG column = 0;
     buffer told = {0};
@@ -129,10 +129,12 @@ static HRESULT WINAPI site_error(IActiveScriptSite *site, IActiveScriptError *er
     memset(&info, 0, sizeof(info));
     IActiveScriptError_GetExceptionInfo(error, &info);
     if (info.pfnDeferredFillIn) info.pfnDeferredFillIn(&info);
-    IActiveScriptError_GetSourcePosition(error, &context, &line, &column);
+    if (SUCCEEDED(IActiveScriptError_GetSourcePosition(error, &number, &line, &column))) line++;
     IActiveScriptError_GetSourceLineText(error, &text);
     request_begin(&told, K_ERROR);
-    put_u32(&told, info.dwHelpContext == TOLD_BEFORE ? 0 : line + 1);
+    put_u8(&told, info.dwHelpContext == TOLD_BEFORE);
+    put_u32(&told, number);
+    put_u32(&told, line);
     put_u32(&told, (DWORD)column + 1);
     put_u32(&told, (DWORD)info.scode);
     put_bstr(&told, info.bstrSource);
@@ -157,10 +159,10 @@ static IActiveScriptSite site = {(IActiveScriptSiteVtbl *)&site_vtbl};
 
 /* -- what the server asks of us ------------------------------------------------------------------------------- */
 
-static HRESULT parse(const WCHAR *text, DWORD flags, VARIANT *value, EXCEPINFO *info)
+static HRESULT parse(const WCHAR *text, DWORD number, DWORD flags, VARIANT *value, EXCEPINFO *info)
 {
     if (!parser || !text) return E_UNEXPECTED;
-    return parser->lpVtbl->ParseScriptText(parser, text, NULL, NULL, NULL, 0, 0, flags, value, info);
+    return parser->lpVtbl->ParseScriptText(parser, text, NULL, NULL, NULL, number, 0, flags, value, info);
 }
 
 static HRESULT create(BSTR progid, VARIANT *value)
@@ -203,7 +205,7 @@ BOOL serve(BYTE kind, reader *r, buffer *answer)
 {
     IUnknown *object = NULL;
     IDispatch *dispatch = NULL;
-    DWORD number = 0;
+    DWORD number = 0, parse_flags = 0;
     WORD flags = DISPATCH_METHOD;
     VARIANT value;
     EXCEPINFO info;
@@ -225,6 +227,7 @@ BOOL serve(BYTE kind, reader *r, buffer *answer)
         flags = get_u16(r);
         break;
     case K_PARSE:
+        parse_flags = get_u32(r);
         number = get_u32(r);
         break;
     }
@@ -248,7 +251,8 @@ BOOL serve(BYTE kind, reader *r, buffer *answer)
         hr = get_by_moniker(text, &value);
         break;
     case K_PARSE:
-        hr = parse(text, number, number & SCRIPTTEXT_ISEXPRESSION ? &value : NULL, &info);
+        hr = parse(text, number, parse_flags, parse_flags & SCRIPTTEXT_ISEXPRESSION ? &value : NULL, &info);
+        error_told = hr == E_TOLD;
         break;
     }
     put_result(answer, hr, &value, &info);
@@ -308,6 +312,8 @@ static void lost(void)
     buffer told = {0};
 
     request_begin(&told, K_ERROR);
+    put_u8(&told, FALSE);
+    put_u32(&told, TEXT_SCRIPT);
     put_u32(&told, 1);
     put_u32(&told, 1);
     put_u32(&told, 0x800a03ea); /* a syntax error */
@@ -336,7 +342,7 @@ static HRESULT start(BYTE engine)
 
     if (FAILED(hr)) return hr;
     engine_forgets = !jscript;
-    if (jscript) mend_numbers(L"jscript.dll");
+    if (jscript) mend_numbers(L"jscript.dll"), mend_texts(L"jscript.dll");
     else mend_operators(L"vbscript.dll");
     know_letters();
     if (FAILED(hr = IActiveScript_QueryInterface(script, &IID_ScriptParse, (void **)&parser))) return hr;
@@ -405,8 +411,8 @@ int main(void)
     memset(&info, 0, sizeof(info));
     jscript = (engine & ~ENGINE_READS) == 1;
     hr = start(engine);
-    if (SUCCEEDED(hr) && SysStringLen(prelude)) hr = parse(prelude, SCRIPTTEXT_ISVISIBLE, NULL, &info);
-    if (SUCCEEDED(hr)) hr = parse(text, SCRIPTTEXT_HOSTMANAGESSOURCE | SCRIPTTEXT_ISVISIBLE, NULL, &info);
+    if (SUCCEEDED(hr) && SysStringLen(prelude)) hr = parse(prelude, TEXT_PRELUDE, SCRIPTTEXT_ISVISIBLE, NULL, &info);
+    if (SUCCEEDED(hr)) hr = parse(text, TEXT_SCRIPT, SCRIPTTEXT_HOSTMANAGESSOURCE | SCRIPTTEXT_ISVISIBLE, NULL, &info);
     if (SUCCEEDED(hr) && jscript && !asked_whole) lost();
     done(hr);
 }

@@ -13,7 +13,7 @@
 #include <oleauto.h>
 #include <cguid.h>
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define MAX_FRAME (64u << 20)
 #define MAX_DEPTH 16
 #define MAX_DIMENSIONS 60
@@ -21,6 +21,10 @@
 #define SECRET_SIZE 32
 #define ENGINE_READS 0x80 /* with the engine of K_START: the script is read, and not run */
 #define E_SERVER_GONE ((HRESULT)0x800706BA)
+
+/* Texts that the engine has, by number: the others are preludes of texts that a script has executed, and what JScript
+ * makes code of by itself (new Function); the texts that it has executed come after these. */
+enum { TEXT_OTHER = 0, TEXT_SCRIPT = 1, TEXT_PRELUDE = 2 };
 
 /* Kinds of frames; upper case asks or tells, lower case answers. */
 enum {
@@ -31,15 +35,15 @@ enum {
     K_INVOKE = 'I',  /* handle u64, dispid i32, flags u16, u16 arguments -> K_RESULT */
     K_RESULT = 'r',  /* hr i32; then the value, or scode i32, source, description */
     K_RELEASE = 'F', /* u32 count, handles u64; no answer */
-    K_ERROR = 'E',   /* line u32 (0: of what was told before, and nobody handled), column i32, scode i32, source,
-                        description, text of the line; no answer */
+    K_ERROR = 'E',   /* of what was told before, and nobody handled u8, text u32 (as K_PARSE has it), line u32 (0: the
+                        engine does not say), column i32, scode i32, source, description, text of the line; no answer */
     K_DONE = 'D',    /* hr i32: the script has ended; no answer */
     K_CALL = 'C',    /* to the host: name of a function of the script, u16 arguments -> K_RESULT */
     K_LOCAL = 'L',   /* to the host: id u64, dispid i32, flags u16, name, u16 arguments -> K_RESULT */
     K_FORGET = 'G',  /* to the host: id u64; no answer */
     K_CREATE = 'X',  /* to the host: ProgID -> K_RESULT with the object */
     K_GET = 'O',     /* to the host: moniker -> K_RESULT with the object */
-    K_PARSE = 'P',   /* to the host: flags u32, text -> K_RESULT */
+    K_PARSE = 'P',   /* to the host: flags u32, the text's number u32, text -> K_RESULT */
     K_QUIT = 'Q',    /* to the host: exit code i32; no answer */
 };
 
@@ -131,7 +135,10 @@ HRESULT script_read(BOOL whole);
 double number_read(const WCHAR *text, UINT length);
 enum { NUMBER_FIXED, NUMBER_PRECISE, NUMBER_EXPONENTIAL };
 HRESULT number_written(int how, double x, int count, VARIANT *value);
+double number_leading(const WCHAR *text, UINT length);
 void mend_numbers(const WCHAR *library);
+/* JScript's comparisons of texts (texts.c). */
+void mend_texts(const WCHAR *library);
 /* Let a library call another function wherever it has this one of another library's, which is returned (imports.c). */
 void *replace_import(const WCHAR *library, const WCHAR *of, const char *function, void *with);
 /* An object of Wine's just made: where that class gets a call wrong, *object becomes one that does not. */
