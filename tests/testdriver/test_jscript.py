@@ -261,14 +261,102 @@ def test_a_function_that_replaces_is_told_what_was_found(printed: Callable[[str]
     assert lines == ["ABC 43", "one T47one WO O07ne T47one wo"]
 
 
+def test_texts_that_were_joined_are_compared_whole(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "var x = 'machine-name-', a = x + '1', b = x + '2', long = new Array(400).join('ab');\n"
+        "WScript.Echo(a == b, a != b, a === x + '1', (x + 'é') == (x + 'è'), long + a == long + b);\n"
+        "WScript.Echo(a < b, b <= a);\n"
+        "switch (a) { case x + '2': WScript.Echo('wrong'); break; case x + '1': WScript.Echo('right'); }\n"
+        "function less(a, b) { return a < b; }\n"
+        "WScript.Echo(less(x, a), less(a, x), x > a, a >= x, less('\\u00e9', '\\u0101'), less(x + a, x + b));\n"
+        "var c = x + '\\u00e9', d = x + '\\u0101', sorted = [a, x, d, b, c].sort();\n"
+        "WScript.Echo(sorted.join() == [x, a, b, c, d].join());\n"
+    )
+    assert lines == ["0 -1 -1 0 0", "-1 0", "right", "-1 0 0 -1 -1 -1", "-1"]
+
+
+def test_arrays_are_sorted_by_their_texts(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "WScript.Echo([10, 9, 1, 100, -5].sort().join(), [true, 'b', undefined, 'a', null, 3].sort().join());\n"
+        "var s = [5, undefined, 'x', , 10]\n.sort\n(); WScript.Echo(s.join(), s.length, 3 in s, 4 in s);\n"
+        "function up(a, b) { return a - b; }\n"
+        "WScript.Echo(new Array(3).sort().length, [[2], [1]].sort()[0][0], [3, 20, 1].sort(up));\n"
+        "var own = {sort: function () { return 'own'; }};\n"
+        "WScript.Echo(own.sort(), [2, 1].reverse().sort().join());\n"
+    )
+    assert lines == ["-5,1,10,100,9 3,a,b,,true,", "10,5,x,, 5 -1 0", "3 1 1,3,20", "own 1,2"]
+
+
+def test_an_error_in_what_is_put_in_has_no_place_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "own.js"
+    for text, told in (
+        ("var x = 1;\nx.toFixed(21);\n", ": Number of fraction digits is out of range"),
+        ("\n[2, 1].sort(function () {\n nothing();\n});\n", "(2, 1): Object expected"),
+        ("\n[2, 1].\nsort(); nothing();\n", "(3, 9): Object expected"),
+    ):
+        path.write_text(text)
+        assert run_script(path, (), application, ()) == FAILED
+        assert capsys.readouterr().err.startswith(f"{path}{told}")
+
+
+def test_what_is_not_there_stays_so_in_front_of_which_is_put(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "var a = ['b', , 'c']; WScript.Echo(a.unshift(0, 1), a.join(), 3 in a, [].unshift(), [1].unshift('x'));\n"
+        "var o = {length: 1, 0: 'y'}; Array.prototype.unshift.call(o, 'x'); WScript.Echo(o[0], o[1], o.length);\n"
+    )
+    assert lines == ["5 0,1,b,,c 0 0 2", "x y 2"]
+
+
+def test_an_engine_that_takes_texts_for_equal_which_are_not_runs_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "own.js"
+    path.write_text("vpcshim_engine.Equal(false);\nvpcshim_engine.Equal(true);\n")
+    code = run_script(path, (), application, ())
+    assert (code, capsys.readouterr().err) == (
+        FAILED,
+        f"{path}(2, 1): this version of Wine compares texts in a way unknown here (the script, error 0x80004005)\n",
+    )
+
+
+def test_what_matches_nothing_at_all(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "WScript.Echo('tab'.match(/x*/g).length, 'tab'.match(/$/g).length, 'a b'.match(/\\b/g).length);\n"
+        "WScript.Echo('b'.match(/a/g));\n"
+        "WScript.Echo('aXbX'.match(/x(.?)/gi).join(), RegExp.$1 == '', 'k=v'.match(/(.)=(.)/).join(), RegExp.$2);\n"
+        "WScript.Echo('ab1'.match(/(\\d?)/g).join('|'), RegExp.$1 == '');\n"
+    )
+    assert lines == ["4 1 4", "null", "Xb,X -1 k=v,k,v v", "||1| -1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1.5e3x", "1500"), ("  -Infinity!", "-Infinity"), ("12px", "12"), (".5.5", "0.5"), ("1e", "1"), ("-", "NaN")],
+)
+def test_what_a_text_begins_with(printed: Callable[[str], list[str]], text: str, number: str) -> None:
+    assert printed(f"WScript.Echo('' + parseFloat('{text}'));\n") == [number]
+
+
+def test_numbers_are_read_exactly(printed: Callable[[str], list[str]]) -> None:
+    rng = random.Random(2)
+    numbers = [rng.random() * 10.0 ** rng.randrange(-30, 30) for _ in range(200)]
+    numbers += [0.1, 5e-324, 1.7976931348623157e308, 9007199254740993.0, 123456789012345680000.0]
+    lines = printed(
+        "\n".join(f"WScript.Echo('' + {x!r}, '' + parseFloat('{x!r}'), {x!r} == +'{x!r}');" for x in numbers)
+    )
+    assert lines == [f"{as_text(x)} {as_text(x)} -1" for x in numbers]
+
+
 def test_what_replaces_a_text_has_dollars(printed: Callable[[str], list[str]]) -> None:
     lines = printed(
         "WScript.Echo('x'.replace('x', '[$&]'), 'a.b'.replace('.', '$$'), 'abc'.replace('b', \"$`$'$1\"));\n"
         "WScript.Echo('abc'.replace('x', '$&'), 'a'.replace('a'), 'aXa'.replace(/X/, '$&$&'));\n"
-        "WScript.Echo('a1'.replace(1, '$&$&'));\n"
+        "'x-y'.match(/(.)-(.)/); WScript.Echo('a1'.replace(1, '$&$&$'), RegExp.$1, RegExp.$2);\n"
         "WScript.Echo('ab'.replace('a', function (found) { return found + '$&'; }));\n"
     )
-    assert lines == ["[x] a$b aac$1c", "abc undefined aXXa", "a11", "a$&b"]
+    assert lines == ["[x] a$b aac$1c", "abc undefined aXXa", "a11$ x y", "a$&b"]
 
 
 def test_texts_are_compared_as_the_locale_sorts_them(printed: Callable[[str], list[str]]) -> None:
@@ -277,6 +365,14 @@ def test_texts_are_compared_as_the_locale_sorts_them(printed: Callable[[str], li
         "function order(x, y) { return x.localeCompare(y); }\nWScript.Echo(['b', 'B', 'a', 'C', ''].sort(order));\n"
     )
     assert lines == ["-1 1 0", ",a,b,B,C"]
+
+
+def test_an_item_that_is_assigned(printed: Callable[[str], list[str]]) -> None:
+    lines = printed(
+        "var d = new ActiveXObject('Scripting.Dictionary')\nd('a') = 1\nd('a') += 2\nd('b') = 'x'\n"
+        "WScript.Echo(d('a')++, d('a'), ++d('a'), d('a')--, --d('a'), d('a'), d('b'))\n"
+    )
+    assert lines == ["3 4 5 5 3 3 x"]
 
 
 def test_null_is_echoed(printed: Callable[[str], list[str]]) -> None:
@@ -361,6 +457,8 @@ def test_half_a_script_does_not_run() -> None:
         ("//@author me\n/*@x*/ WScript.Echo(1) //@ WScript.Echo(2)", ["1"]),
         ("/*@cc_on @*/\n/*@ WScript.Echo('a'); @*/\n//@ WScript.Echo('b');\n", ["a", "b"]),
         ("@set @x = 5\n@if (@x > (3)) WScript.Echo('more') @else WScript.Echo('less') @end\n", ["more"]),
+        ("var \\u0061b = 1; WScript.Echo(a\\u0062)\rif (ab) WScript.Echo(2)", ["1", "2"]),
+        ("function f(x) { if (x) return+x\nelse return typeof+x }\nWScript.Echo(f('1e1'), f(''))", ["10 number"]),
         ("var of = /*@cc_on!@*/false; WScript.Echo(of)", ["-1"]),
         ("debugger\ndo { WScript.Echo(1) } while (false) WScript.Echo(2)", ["1", "2"]),
         ("function f() { return\n5 }\nWScript.Echo(typeof f())\nvar a = 1\n;[1].join()\na\n++a\nWScript.Echo(a)",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from vpcshim.clients.scripting.edits import Misread, Refused, place
 from vpcshim.clients.scripting.jsgrammar import Source
+from vpcshim.clients.scripting.jstokens import with_lines
 from vpcshim.clients.scripting.language import JSCRIPT, prepare
 
 
@@ -52,6 +53,12 @@ from vpcshim.clients.scripting.language import JSCRIPT, prepare
         ("a: a: x();", "(1, 4): Label redefined"),
         ("a: x(); for (;;) break a;", "(1, 24): Label not found"),
         ("switch (x) { default: y(); default: z(); }", "(1, 28): 'default' can only appear once"),
+        ("x = {a: 1,};", "(1, 11): Expected identifier, string or number"),
+        ("function f(a,) {}", "(1, 14): Expected identifier"),
+        ("function a.b() {}", "(1, 11): Expected '('"),
+        ("x = 0x;", "(1, 7): Expected hexadecimal digit"),
+        ("x = [", "(1, 6): Expected ']', for the [ at (1, 5)"),
+        ("/*@cc_on @*/\ny = = 2;", "(2, 5): Syntax error"),
         ("x = {1: 2, +: 3}", "(1, 12): Expected identifier, string or number"),
         ("try { x(); }\ny();", "(2, 1): Expected 'catch'"),
         ("throw\nx;", "(2, 1): Throw must be followed by an expression"),
@@ -87,24 +94,24 @@ def test_an_error_of_syntax_is_told_where_it_is(text: str, told: str) -> None:
         "x = a ? b : c ? d : e, f;",
         "for (;;) { if (a) continue; else break; }",
         "for (var i in o) { x(i); } for (i in o) y(i); for (d(1) in o) z(); for (o.p in q) {}",
-        "for (var i = 0, n = 'a' in o ? 1 : 2; i < n; i++);".replace("'a' in o", "('a' in o)"),
+        "for (var i = 0, n = ('a' in o) ? 1 : 2; i < n; i++);",
         "outer: for (;;) { inner: while (1) { continue outer; break inner; } }",
         "do x(); while (0) y(); do { x(); } while (0);",
         "switch (x) { case 1: case 2: y(); break; default: z(); } switch (x) {}",
         "try { x(); } catch (e) { y(e); } finally { z(); } try {} finally {}",
         "with (x) { y = 1; } throw new Error(5, 'd'); debugger;",
         "var f = function g(a, b) { return; }, h = new (x.y())(1).z, i = new A, j = new new B()();",
-        "function vm::OnStateChange(state) {} function a.b() {} function f() { return a; }",
-        "x = {a: 1, 'b': [1, , 2,], 3: function () {}, if: 4,}; y = {}; x.if = x.new;",
+        "function vm::OnStateChange(state) {} function f() { return a; }",
+        "x = {a: 1, 'b': [1, , 2,], 3: function () {}, if: 4}; y = {}; x.if = x.new;",
         "x = typeof -a + !b * ~c % void 0 - delete d.e; ++f; --g.h; x = - -y; x = +(+y);",
         "x >>>= 1; x = a >>> b >> c << d; x = a <= b === c != d instanceof e in f && g || h | i & j ^ k;",
         "d('a') = 1; o.p(1)(2) += 3; f()++;",
-        "\ufeffvar \\u0061b$_1 = 0x1F + 1.5e-3 + .5 + 5. + 08; \t\v\f\xa0 x = 'it''s'".replace("''", "\\'"),
+        "\ufeffvar \\u0061b$_1 = 0x1F + 1.5e-3 + .5 + 5. + 08; \t\v\f\xa0 x = 'it\\'s';",
         "x = 'a\\\nb' + \"c\\\r\nd\\\u2028\";",
         "x = /* a\nb */ 5; y = 'http://x' // z\n;",
         "//@author me\n/*@x*/ y();",
         "/*@cc_on @*/ /*@ x(); @*/ //@ y();\n@set @z = 5\n@if (@z == (5)) x(@z); @elif (@w) y(); @else z(); @end",
-        "/*@cc_on @if (@_win32) function f() { @else function g() { @end } @*/ x();",
+        "x = @if (@_win32) 1 @else 2 @end + 3\n@if (@a) y() @elif (@b) z() @end",
         "x = " + "+".join(["a"] * 5000) + "; " + "else ".join(["if (a) b(); "] * 2000),
     ],
 )  # fmt: skip
@@ -129,22 +136,36 @@ def test_what_is_jscript_is_read(text: str) -> None:
         ("x: y", "x: y;"),
         ("debugger\ndebugger;", ";\n;"),
         ("//@a\n/*@b*/ c", "// @a\n/* @b*/ c;"),
-        ("/*@cc_on a() @*/ /*@ b() @*/\n//@ c()", "/*@cc_on a() @*/     b();    \n    c();"),
+        ("/*@cc_on a(); @*/ /*@ b() @*/\n//@ c()", "/*@cc_on a(); @*/     b();    \n    c();"),
+        ("/*@cc_on @*/ /*@a; */ b = 1\n/*@c @*/", "/*@cc_on @*/    a;    b = 1;\n   c;    "),
+        ("@set @x = 5; a\nb", "@set @x = 5; a;\nb;"),
+        ("x = @if (@y) 1 @else 2 @end\n+ 3", "x = @if (@y) 1 @else 2 @end\n+ 3;"),
+        ("var \\u0061b\\u0063 = x", "var abc = x;"),
+        ("a = '\\\n' + function () { b }\rc\u2028d", "a = '' + function () { b; };\nc;\nd;"),
     ],
 )
 def test_every_statement_gets_its_end(text: str, ended: str) -> None:
-    if "cc_on" in text:
-        text, ended = text.replace("a()", "a();"), ended.replace("a()", "a();")
     prepared = prepare(JSCRIPT, text, ())
     assert prepared.text == ended
     if "debugger" not in text:
         at, last = max(map(ended.rfind, "abcdefgxyzj")), max(map(text.rfind, "abcdefgxyzj"))
-        assert prepared.place(*place(ended, at)) == place(text, last)
+        assert prepared.place(*place(ended, at)) == place(with_lines(text), last)
 
 
 def test_what_is_nested_too_deeply_is_refused() -> None:
     with pytest.raises(Refused, match=r"^\(1, \d+\): this is nested more deeply"):
         Source("(" * 5000)
+
+
+def test_a_line_ends_where_jscript_ends_it() -> None:
+    with pytest.raises(Misread, match=r"^\(3, 5\): "):
+        prepare(JSCRIPT, "x();\ry();\u2028y = = 2;", ())
+
+
+def test_branches_that_do_not_fit_together_are_refused() -> None:
+    text = "/*@cc_on @if (@_win32) function f() { @else function g() { @end } @*/\nx();"
+    with pytest.raises(Refused, match=r"^\(2, 5\): the branches of @if .*\(2, 5\): Expected '}', for the { at"):
+        prepare(JSCRIPT, text, ())
 
 
 @given(st.text() | st.text("aif(){}[];,=+-/*'\"\\\n .:?<>!@1"))
@@ -153,11 +174,12 @@ def test_no_text_is_too_odd(text: str) -> None:
         prepared = prepare(JSCRIPT, text, ())
     except (Misread, Refused) as told:
         line, column = map(int, re.findall(r"\d+", str(told))[:2])
-        lines = text.split("\n")
+        lines = with_lines(text).split("\n")
         assert 1 <= line <= len(lines)
         assert 1 <= column <= len(lines[line - 1]) + 1
     else:
-        assert prepared.text.count("\n") == text.count("\n") - text.count("\\\n")
+        whole = with_lines(text)
+        assert prepared.place(*place(prepared.text, len(prepared.text))) == place(whole, len(whole))
 
 
 # -- programs that are made, not found -----------------------------------------------------------------------------
@@ -207,6 +229,16 @@ def test_a_program_without_semicolons_is_the_one_with_them(lines: list[str]) -> 
     assert prepare(JSCRIPT, bare, ()).text == prepare(JSCRIPT, whole, ()).text
     shape = [(node.kind, node.text, len(node.parts)) for node in Source(whole).nodes]
     assert [(node.kind, node.text, len(node.parts)) for node in Source(bare).nodes] == shape
+
+
+@given(programs)
+def test_what_is_put_in_keeps_apart_from_words(lines: list[str]) -> None:
+    """`return +x` and `return+x` are the same to the engine, whatever is put before x."""
+    spaced = "\n".join(lines).replace("return ", "return new Date() < +").replace("typeof ", "typeof +")
+    tight = spaced.replace("typeof +", "typeof+").replace("return new Date() < +", "return+")
+    text = prepare(JSCRIPT, tight, ()).text
+    assert not re.search(r"\w(?=vpcshim_)", text)
+    Source(text)
 
 
 @given(programs)

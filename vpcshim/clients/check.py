@@ -7,6 +7,7 @@ products that the script creates has it; it is unavailable when every interface 
 from __future__ import annotations
 
 import ast
+import bisect
 import difflib
 import re
 import sys
@@ -19,6 +20,7 @@ from vpcshim.clients.files.system import is_file_system
 from vpcshim.clients.pywin32.install import STAND_INS
 from vpcshim.clients.scripting.globals import FUNCTIONS
 from vpcshim.clients.scripting.jsgrammar import Source
+from vpcshim.clients.scripting.jstokens import with_lines
 from vpcshim.clients.scripting.language import JSCRIPT, VBSCRIPT, Misread, Refused, prepare
 from vpcshim.clients.text import Language
 from vpcshim.com.member import Member, Product
@@ -186,15 +188,18 @@ _Found = tuple[list[tuple[str, int]], list[tuple[str, int]]]
 
 def _of_vbscript(text: str) -> _Found:
     """What a text of VBScript creates, and the members that it names, with their lines."""
+    line = _lines(text)
     # Comments are blanked first: what they create and name is not done.
     bare = _VBSCRIPT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]) if m["comment"] is not None else m[0], text)
-    created = [(match[1], _line(bare, match.start())) for match in _CREATES.finditer(bare)]
+    created = [(match[1], line(match.start())) for match in _CREATES.finditer(bare)]
     found = ((m[kind], m.start(kind)) for m in _VBSCRIPT.finditer(bare) for kind in ("name", "handler") if m[kind])
-    return created, [(name, _line(bare, start)) for name, start in found]
+    return created, [(name, line(start)) for name, start in found]
 
 
 def _of_jscript(text: str) -> _Found:
     """The same of JScript; nothing of what is none, which is told as refused."""
+    text = with_lines(text)
+    line = _lines(text)
     try:
         source = Source(text)
     except (Misread, Refused):
@@ -203,17 +208,19 @@ def _of_jscript(text: str) -> _Found:
     named: list[tuple[str, int]] = []
     for node in source.nodes:
         if node.kind == "member":
-            named.append((node.text, _line(text, node.end - 1)))
+            named.append((node.text, line(node.end - 1)))
         elif node.kind in ("new", "call") and node.parts[0].text.lower() in _JSCRIPT_CREATES:
             texts = (one.text[1:-1] for one in node.parts[1:3] if one.kind == "literal" and one.text[0] in "\"'")
-            created += [(of, _line(text, node.begin)) for of in texts if of][:1]
+            created += [(of, line(node.begin)) for of in texts if of][:1]
     handlers = ((_HANDLER.fullmatch(name), at) for name, at in source.functions)
-    named += [(found["handler"], _line(text, at)) for found, at in handlers if found is not None]
+    named += [(found["handler"], line(at)) for found, at in handlers if found is not None]
     return created, sorted(named, key=lambda one: one[1])
 
 
-def _line(text: str, position: int) -> int:
-    return text.count("\n", 0, position) + 1
+def _lines(text: str) -> Callable[[int], int]:
+    """What tells the line of a position, from 1."""
+    ends = [found.start() for found in re.finditer("\n", text)]
+    return lambda position: bisect.bisect_left(ends, position) + 1
 
 
 def _of_python(text: str) -> _Found:

@@ -6,16 +6,22 @@ Every statement gets its semicolon: the engine loses what stands behind a line w
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from decimal import Decimal
 
-from vpcshim.clients.scripting.comparisons import MOMENT_OF, compared_dates
+from vpcshim.clients.scripting.comparisons import compared
 from vpcshim.clients.scripting.edits import Edit, Prepared, Refused, edited, place
-from vpcshim.clients.scripting.expressions import HOLDER
+from vpcshim.clients.scripting.expressions import ENGINE, HOLDER
 from vpcshim.clients.scripting.jsgrammar import Node, Source
 from vpcshim.clients.scripting.jslibrary import library
+from vpcshim.clients.scripting.jstokens import with_lines
 
+_WORD = re.compile(r"[\w$]")
 # What a text is made a number by.
-_NUMBERS = frozenset(("Number", "isNaN", "isFinite"))
+_NUMBERS = frozenset(("Number", "isNaN", "isFinite", "parseFloat"))
+# What the engine reads exactly of a literal: so much, times or divided by such a power of ten.
+_MOST, _POWER = 1 << 53, 22
 # Members of RegExp that Microsoft's engine has: these are undefined, without a word.
 _PATTERNS = frozenset(("lastMatch", "lastParen", "lastIndex", "index", "input", "$_", "$&", "$+", "$*"))
 
@@ -27,24 +33,38 @@ def jscript(text: str, *, strict: bool) -> Prepared:
         Misread: There is an error of syntax.
         Refused: It names what the engine has not, and hands out as undefined.
     """
+    text = with_lines(text)
     source = Source(text)
     _known(source, text)
     # In this order where they begin at one place: the first is around the others.
-    dates = compared_dates(source)
-    edits = [*dates, *_numbers(source), *_assigned_calls(source), *_objects(source, text), *source.edits]
+    prelude, edits = compared(source)
+    edits += [
+        *_sorted(source, text),
+        *_numbers(source),
+        *_assigned_calls(source),
+        *_objects(source, text),
+        *source.edits,
+    ]
     if strict:
         edits += _untried(source)
     edits += [(at, at, ";") for at in source.semicolons]
-    prepared = edited(MOMENT_OF if dates else "", text, edits)
+    prepared = edited(prelude, text, [_apart(text, edit) for edit in edits])
     return replace(prepared, prelude=prepared.prelude + library(prepared.text))
+
+
+def _apart(text: str, edit: Edit) -> Edit:
+    """The edit with a blank between a name that it begins with and a word before: `return+x`."""
+    begin, end, new = edit
+    return (begin, end, f" {new}") if _WORD.match(new) and _WORD.match(text, begin - 1) and begin else edit
 
 
 def _known(source: Source, text: str) -> None:
     """Refuse the members of RegExp that are not there."""
     for node in source.nodes:
         if node.kind in ("member", "index") and _is(node.parts[0], "RegExp") and "RegExp" not in source.own:
-            name = node.text if node.kind == "member" else node.parts[1].text[1:-1]
-            if name in _PATTERNS:
+            name = node.text if node.kind == "member" else node.parts[1].text.strip("\"'")
+            literal = node.kind == "member" or node.parts[1].kind == "literal"
+            if literal and name in _PATTERNS:
                 raise Refused(*place(text, node.begin), f"Wine's engine has no RegExp.{name}")
 
 
@@ -60,29 +80,55 @@ def _numbers(source: Source) -> list[Edit]:
         of = node.parts[0] if node.parts else node
         if node.kind == "call" and of.kind == "name" and of.text in names:
             edits.append((of.begin, of.begin, "vpcshim_"))
-        elif node.kind == "unary" and node.text == "+" and "Number" in names and not _is_number(of.meant()):
+        elif node.kind == "literal" and node.is_number and not _is_read_exactly(node.text):
+            edits.append((node.begin, node.end, f'{ENGINE}.Number("{node.text}")'))
+        elif node.kind == "unary" and node.text == "+" and "Number" in names and not of.meant().is_number:
             edits += [(node.begin, node.begin + 1, "vpcshim_Number("), (node.end, node.end, ")")]
     return edits
 
 
-def _is_number(node: Node) -> bool:
-    return node.kind == "literal" and (node.text[0].isdigit() or node.text[0] == ".")
+def _is_read_exactly(literal: str) -> bool:
+    if literal[:2] in ("0x", "0X"):
+        return True
+    number = Decimal(literal).as_tuple()
+    assert isinstance(number.exponent, int)
+    return int("".join(map(str, number.digits))) <= _MOST and abs(number.exponent) <= _POWER
+
+
+def _sorted(source: Source, text: str) -> list[Edit]:
+    """What sorts without a function: ours, since the engine orders numbers by their size."""
+    edits: list[Edit] = []
+    for node in source.nodes:
+        of = node.parts[0] if node.kind == "call" else node
+        if of is not node and of.kind == "member" and of.text == "sort" and len(node.parts) == 1:
+            array = of.parts[0]
+            lines = "\n" * text.count("\n", array.end, node.end)
+            edits += [(array.begin, array.begin, "vpcshim_sort("), (array.end, node.end, f"){lines}")]
+    return edits
 
 
 def _assigned_calls(source: Source) -> list[Edit]:
     """What makes `d("b") = 2` the `d.Item("b") = 2` that it is: the engine assigns to members of objects alone.
 
-    `o.d("b") = 2` stays, since nobody can tell whether it is an object's property, which the engine knows.
+    `o.d("b") = 2` stays, since nobody can tell whether it is an object's property, which the engine knows. It does
+    not count such a member up or down, either.
     """
     edits: list[Edit] = []
     for node in source.nodes:
-        if node.kind in ("assign", "postfix") or (node.kind == "unary" and node.text in ("++", "--")):
-            target = node.parts[0].meant()
-            if target.kind != "call":
-                continue
-            of = target.parts[0]
-            if of.kind != "member" or (of.parts[0].kind == "literal" and of.parts[0].text == "this"):
-                edits.append((target.at, target.at, ".Item"))
+        counts = node.text in ("++", "--")
+        if node.kind not in ("assign", "postfix") and not (node.kind == "unary" and counts):
+            continue
+        target = node.parts[0].meant()
+        if target.kind != "call":
+            continue
+        of = target.parts[0]
+        if of.kind != "member" or (of.parts[0].kind == "literal" and of.parts[0].text == "this"):
+            edits.append((target.at, target.at, ".Item"))
+            less, more = (" -= -1)", " - 1)") if node.text == "++" else (" -= 1)", " + 1)")
+            if node.kind == "unary":
+                edits += [(node.begin, node.begin + 2, "("), (node.end, node.end, less)]
+            elif node.kind == "postfix":
+                edits += [(node.begin, node.begin, "(("), (node.end - 2, node.end, less + more)]
     return edits
 
 

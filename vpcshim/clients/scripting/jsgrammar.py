@@ -26,11 +26,8 @@ _VALUES = frozenset(("this", "null", "true", "false"))
 class Scope:
     """A function, or the script itself: the names that are declared in it, and the function around it."""
 
-    names: set[str] = field(default_factory=set)
     outer: Scope | None = None
-    labels: list[str] = field(default_factory=list)
-    loops: int = 0
-    switches: int = 0
+    names: set[str] = field(default_factory=set)
 
     def owner(self, name: str) -> Scope | None:
         """The scope that declares the name, as seen from here; None where the script does not."""
@@ -63,6 +60,11 @@ class Node:
     parts: tuple[Node, ...] = ()
     at: int = -1
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number as it is written."""
+        return self.kind == "literal" and (self.text[0].isdigit() or self.text[0] == ".")
+
     def meant(self) -> Node:
         """What stands within the brackets that are around it."""
         return self.parts[0].meant() if self.kind == "group" else self
@@ -70,15 +72,24 @@ class Node:
 
 @dataclass(eq=False)
 class Try:
-    """A `try` that has a `catch`: where its word ends, where `catch (e)` stands, and where the whole ends."""
+    """A `try` that has a `catch`: where it begins, where `catch (e)` stands, and where the whole ends."""
 
     begin: int
     head: tuple[int, int]
     end: int
 
 
+@dataclass
+class _Around:
+    """What is around a statement of a function: its labels, and how many loops and switches."""
+
+    labels: list[str] = field(default_factory=list)
+    loops: int = 0
+    switches: int = 0
+
+
 class Source:
-    """What a text in JScript is made of; nothing of one that cannot be read for its conditional compilation.
+    """What a text in JScript is made of.
 
     Args:
         text: The text.
@@ -89,11 +100,14 @@ class Source:
         tries: All its `try` with a `catch`.
         throws: Whether it throws exceptions of its own, or has a `finally`.
         own: The names that it declares, or assigns to, anywhere.
+        given: Those of them that have a value without being assigned one: functions, parameters, the names of
+            `catch` and of `for (x in o)`.
         functions: The names of its functions, and where they stand.
 
     Raises:
         Misread: There is an error of syntax.
-        Refused: It is nested more deeply than can be read here.
+        Refused: It is nested more deeply than can be read here, or the branches of its conditional compilation, all
+            of which are read, do not fit together.
     """
 
     def __init__(self, text: str) -> None:
@@ -102,20 +116,21 @@ class Source:
         self.tries: list[Try] = []
         self.throws = False
         self.own: set[str] = set()
+        self.given: set[str] = set()
         self.functions: list[tuple[str, int]] = []
         self._tokens = Tokens(text)
         self._scope = Scope()
+        self._around = _Around()
         self._token = self._tokens.next(0)
         self._end = 0
         try:
             while self._token.kind != "end":
                 self._statement()
-        except Misread:
-            # Both branches of a conditional compilation are read, and need not fit together.
-            if not self._tokens.conditional:
+        except Misread as wrong:
+            if not self._tokens.branches:
                 raise
-            for known in (self.nodes, self.semicolons, self.tries, self.functions, self._tokens.edits):
-                known.clear()
+            unfit = f"the branches of @if are read one after the other here, and that is at {wrong}"
+            raise Refused(*place(text, self._token.begin), unfit) from wrong
         except RecursionError:
             deep = "this is nested more deeply than can be read here"
             raise Refused(*place(text, self._token.begin), deep) from None
@@ -156,18 +171,29 @@ class Source:
             self._wrong(number, self._tokens.opened(opened) if self._token.kind == "end" else "")
         return self._advance()
 
+    def _comma(self, text: str, number: int, opened: int) -> None:
+        """A comma, where the bracket could be closed as well."""
+        if not self._took(","):
+            self._close(text, number, opened)
+
     def _name(self) -> str:
         if self._token.kind != "name":
             self._wrong(1010)
         return self._advance().text
 
-    def _declare(self, name: str, scope: Scope | None = None) -> None:
-        (scope or self._scope).names.add(name)
+    def _declare(self, name: str) -> None:
+        self._scope.names.add(name)
         self.own.add(name)
+
+    def _give(self, name: str) -> None:
+        self._declare(name)
+        self.given.add(name)
 
     def _semicolon(self) -> None:
         if self._took(";"):
             return
+        if self._token.branch:
+            return  # what stands there in the branch that is taken is not known
         if not (self._token.kind == "end" or self._is("}") or self._token.new_line):
             self._wrong(1004)
         self.semicolons.append(self._end)
@@ -199,20 +225,20 @@ class Source:
         return self._advance().end
 
     def _label(self, node: Node) -> None:
-        if node.text in self._scope.labels:
+        if node.text in self._around.labels:
             raise self._tokens.wrong(1025, node.begin)
         self._advance()
-        self._scope.labels.append(node.text)
+        self._around.labels.append(node.text)
         self._statement()
-        self._scope.labels.pop()
+        self._around.labels.pop()
 
     def _var(self) -> None:
         self._advance()
         self._variables()
         self._semicolon()
 
-    def _variables(self, *, no_in: bool = False) -> int:
-        count = 0
+    def _variables(self, *, no_in: bool = False) -> list[str]:
+        names = []
         while True:
             begin = self._token.begin
             name = self._name()
@@ -221,9 +247,9 @@ class Source:
             if self._took("="):
                 value = self._assignment(no_in=no_in)
                 self._node("assign", begin, "=", target, value)
-            count += 1
+            names.append(name)
             if not self._took(","):
-                return count
+                return names
 
     def _head(self) -> None:
         """An expression in brackets."""
@@ -233,9 +259,9 @@ class Source:
 
     def _body(self) -> None:
         """What a loop does."""
-        self._scope.loops += 1
+        self._around.loops += 1
         self._statement()
-        self._scope.loops -= 1
+        self._around.loops -= 1
 
     def _if(self) -> None:
         while self._took("if"):
@@ -261,15 +287,18 @@ class Source:
     def _for(self) -> None:
         self._advance()
         opened = self._expect("(", 1005)
+        names: list[str] = []
         single = False
         if self._took("var"):
-            single = self._variables(no_in=True) == 1
+            names = self._variables(no_in=True)
+            single = len(names) == 1
         elif not self._is(";"):
-            node = self._expression(no_in=True)
-            single = node.meant().kind in ("name", "member", "index", "call")
-            if single and self._is("in"):
-                self._assigned(node)
+            node = self._expression(no_in=True).meant()
+            names = [node.text] if node.kind == "name" else []
+            single = node.kind in ("name", "member", "index", "call")
         if single and self._took("in"):
+            self.own.update(names)
+            self.given.update(names)
             self._expression()
         else:
             self._expect(";", 1004)
@@ -284,7 +313,7 @@ class Source:
     def _jump(self, number: int, count: int) -> None:
         at = self._advance().begin
         if self._token.kind == "name" and not self._token.new_line:
-            if self._token.text not in self._scope.labels:
+            if self._token.text not in self._around.labels:
                 self._wrong(1026)
             self._advance()
         elif not count:
@@ -292,10 +321,10 @@ class Source:
         self._semicolon()
 
     def _continue(self) -> None:
-        self._jump(1020, self._scope.loops)
+        self._jump(1020, self._around.loops)
 
     def _break(self) -> None:
-        self._jump(1019, self._scope.loops + self._scope.switches)
+        self._jump(1019, self._around.loops + self._around.switches)
 
     def _return(self) -> None:
         if self._scope.outer is None:
@@ -322,7 +351,7 @@ class Source:
         self._advance()
         self._head()
         opened = self._expect("{", 1008)
-        self._scope.switches += 1
+        self._around.switches += 1
         default = False
         while not self._is("}"):
             if self._is("default"):
@@ -339,7 +368,7 @@ class Source:
             self._expect(":", 1003)
             while self._token.kind != "end" and not self._is("case", "default", "}"):
                 self._statement()
-        self._scope.switches -= 1
+        self._around.switches -= 1
         self._advance()
 
     def _try(self) -> None:
@@ -348,7 +377,7 @@ class Source:
         if self._is("catch"):
             at = self._advance().begin
             opened = self._expect("(", 1005)
-            self._declare(self._name())
+            self._give(self._name())
             head = self._close(")", 1006, opened.begin).end
             end = self._block()
             self.tries.append(Try(begin, (at, head), end))
@@ -427,7 +456,6 @@ class Source:
         if self._is("++", "--") and not self._token.new_line:
             self._assigned(node)
             node = self._node("postfix", node.begin, self._advance().text, node)
-            node.end = self._end
         return node
 
     def _member(self, *, calls: bool) -> Node:
@@ -462,11 +490,11 @@ class Source:
         values = []
         while not self._is(")"):
             values.append(self._assignment())
-            if not self._took(","):
-                break
-            if self._is(")"):
-                self._wrong(1002)
-        self._close(")", 1006, opened.begin)
+            if not self._is(")"):
+                self._comma(")", 1006, opened.begin)
+                if self._is(")"):
+                    self._wrong(1002)
+        self._advance()
         return tuple(values)
 
     def _primary(self) -> Node:
@@ -497,12 +525,13 @@ class Source:
         opened = self._advance().begin
         values = []
         while not self._is("]"):
-            if not self._took(","):
-                values.append(self._assignment())
-                if not self._is("]"):
-                    if not self._is(","):
-                        self._close("]", 1007, opened)
-                    self._advance()
+            if self._took(","):
+                continue
+            if self._token.kind == "end":
+                self._close("]", 1007, opened)
+            values.append(self._assignment())
+            if not self._is("]"):
+                self._comma("]", 1007, opened)
         self._advance()
         return self._node("array", opened, "", *values)
 
@@ -515,9 +544,11 @@ class Source:
             self._advance()
             self._expect(":", 1003)
             values.append(self._assignment())
-            if not self._took(","):
-                break
-        self._close("}", 1009, opened)
+            if not self._is("}"):
+                self._comma("}", 1009, opened)
+                if self._is("}"):
+                    self._wrong(1028)
+        self._advance()
         return self._node("object", opened, "", *values)
 
     def _function(self) -> Node:
@@ -526,20 +557,22 @@ class Source:
         if self._token.kind == "name":
             at = self._token.begin
             name = self._name()
-            self._declare(name)
-            while self._is("::", "."):
+            self._give(name)
+            while self._is("::"):
                 name += self._advance().text + self._name()
             self.functions.append((name, at))
-        self._scope = Scope(outer=self._scope)
+        around, self._around, self._scope = self._around, _Around(), Scope(self._scope)
         opened = self._expect("(", 1005)
         while not self._is(")"):
-            self._declare(self._name())
-            if not self._took(","):
-                break
-        self._close(")", 1006, opened.begin)
+            self._give(self._name())
+            if not self._is(")"):
+                self._comma(")", 1006, opened.begin)
+                if self._is(")"):
+                    self._wrong(1010)
+        self._advance()
         self._block()
         assert self._scope.outer is not None
-        self._scope = self._scope.outer
+        self._around, self._scope = around, self._scope.outer
         return self._node("function", begin, name)
 
 

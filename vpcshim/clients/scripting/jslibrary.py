@@ -10,6 +10,10 @@ import re
 
 from vpcshim.clients.scripting.expressions import ENGINE
 
+# The first comparison of joined texts tells the host what the engine does wrong in it (`host/texts.c`), and whether
+# that is mended.
+_COMPARES = f"""(function (a) {{ {ENGINE}.Equal((a + "1") == (a + "2")); }})("machine-");
+"""
 # Numbers cut off what they should round. A count that is left out is 0 for toFixed, as many as are needed for
 # toExponential, and leaves them to the engine for toPrecision; so does what has no digits, and what is refused.
 _WRITTEN = f"""(function (of) {{
@@ -40,12 +44,14 @@ return engines.call(Math.abs(x) < 1e15 ? Number({ENGINE}.Fixed(x, 2)) : this);
 # A text's number is not the literal's: "0.3" is more than 0.3, "1.5e3" is none, and "-" is 0. The engine has no
 # `typeof` of a date that is not its own.
 _READ = f"""function vpcshim_Number(v) {{
-var text = false;
-try {{ text = typeof v == "string"; }} catch (e) {{ }}
-return text ? {ENGINE}.Number(v) : arguments.length ? +v : 0;
+try {{
+if (typeof v == "string") return {ENGINE}.Number(v);
+}} catch (e) {{ }}
+return arguments.length ? +v : 0;
 }}
 function vpcshim_isNaN(v) {{ v = vpcshim_Number(v); return v != v; }}
 function vpcshim_isFinite(v) {{ v = vpcshim_Number(v); return v - v == 0; }}
+function vpcshim_parseFloat(v) {{ return {ENGINE}.Leading(String(v)); }}
 """
 # They are undefined.
 _CONSTANTS = """Number.MAX_VALUE = Math.pow(2, 1023) * (2 - Math.pow(2, -52));
@@ -80,9 +86,70 @@ var other = what instanceof RegExp || typeof by == "function" || arguments.lengt
 if (other) return replace.apply(this, arguments);
 var text = String(this), found = String(what), at = text.indexOf(found);
 if (at < 0) return text;
-var parts = {"$": "$", "&": found, "`": text.substring(0, at), "'": text.substring(at + found.length)};
-by = replace.call(String(by), /\\$([$&`'])/g, function (all, of) { return parts[of]; });
-return text.substring(0, at) + by + text.substring(at + found.length);
+var before = text.substring(0, at), behind = text.substring(at + found.length), kinds = "$&`'";
+var parts = ["$", found, before, behind], made = "", from = 0, kind;
+by = String(by);
+while ((at = by.indexOf("$", from)) >= 0) {
+kind = at + 1 < by.length ? kinds.indexOf(by.charAt(at + 1)) : -1;
+made += by.substring(from, at) + (kind < 0 ? "$" : parts[kind]);
+from = at + (kind < 0 ? 1 : 2);
+}
+return before + made + by.substring(from) + behind;
+};
+})(String.prototype);
+"""
+# Without a function it orders numbers as numbers, and takes a text that was joined for less than its first part.
+_SORTED = """function vpcshim_ordered(a, b) { return a.text < b.text ? -1 : a.text > b.text ? 1 : 0; }
+function vpcshim_sort(v) {
+if (!(v instanceof Array)) return v.sort();
+var all = [], none = 0, count = v.length, i, text;
+for (i = 0; i < count; i++) {
+if (!(i in v)) continue;
+if (v[i] === undefined) { none++; continue; }
+text = String(v[i]);
+text.indexOf("");
+all.push({text: text, value: v[i]});
+}
+all.sort(vpcshim_ordered);
+for (i = 0; i < all.length; i++) v[i] = all[i].value;
+for (; none > 0; none--, i++) v[i] = undefined;
+for (; i < count; i++) delete v[i];
+return v;
+}
+"""
+# It fills what is not there.
+_UNSHIFTED = """(function (of) {
+var unshift = of.unshift;
+of.unshift = function () {
+var more = arguments.length, i;
+if (!(this instanceof Array)) return unshift.apply(this, arguments);
+for (i = this.length - 1; i >= 0 && more; i--) {
+if (i in this) this[i + more] = this[i];
+else delete this[i + more];
+}
+for (i = 0; i < more; i++) this[i] = arguments[i];
+return this.length;
+};
+})(Array.prototype);
+"""
+# It never ends where a match is empty.
+_MATCHES = """(function (of) {
+var match = of.match, replace = of.replace;
+of.match = function (what) {
+if (!(what instanceof RegExp) || !what.global) return match.apply(this, arguments);
+var text = String(this), found = [], empty = false, last = 0, again;
+replace.call(text, what, function (all) {
+found.push(all);
+empty = empty || all == "";
+last = arguments[arguments.length - 2];
+return "";
+});
+if (!empty) return match.apply(this, arguments);
+again = new RegExp(what.source, "g" + (what.ignoreCase ? "i" : "") + (what.multiline ? "m" : ""));
+again.lastIndex = last;
+again.exec(text);
+what.lastIndex = 0;
+return found;
 };
 })(String.prototype);
 """
@@ -94,15 +161,18 @@ return {ENGINE}.Compare(String(this), String(other));
 # In a string as well: `x["toFixed"](2)`.
 _PARTS = (
     (re.compile(r"to(?:Fixed|Precision|Exponential)"), _WRITTEN),
-    (re.compile(r"\bvpcshim_(?:Number|isNaN|isFinite)\b"), _READ),
+    (re.compile(r"\bvpcshim_(?:Number|isNaN|isFinite|parseFloat)\b"), _READ),
     (re.compile(r"\b(?:(?:MAX|MIN)_VALUE|(?:POSITIVE|NEGATIVE)_INFINITY|Number\s*\.\s*NaN)\b"), _CONSTANTS),
     (re.compile(r"\btoLocaleString\b"), _GROUPED),
     (re.compile(r"\blocaleCompare\b"), _COMPARED),
-    (re.compile(r"\breplace\b[\s\S]*\$[$&`']|\$[$&`'][\s\S]*\breplace\b"), _DOLLARS),
+    (re.compile(r"\bvpcshim_sort\b"), _SORTED),
+    (re.compile(r"\bunshift\b"), _UNSHIFTED),
+    (re.compile(r"\bmatch\b"), _MATCHES),
+    (re.compile(r"\$[$&`']"), _DOLLARS),
     (re.compile(r"\bRegExp\s*(?:\.|\[\s*[\"'])\s*(?:\$[1-9]|leftContext|rightContext)"), _MATCHED),
 )
 
 
 def library(text: str) -> str:
     """What a text needs to run before it; the text is what the engine is given."""
-    return "".join(part for named, part in _PARTS if named.search(text))
+    return _COMPARES + "".join(part for named, part in _PARTS if named.search(text))

@@ -51,7 +51,7 @@ _ENDS = "\n\r\u2028\u2029"
 _NAME = r"(?:[^\W\d]|\$|\\u[0-9A-Fa-f]{4})(?:[\w$]|\\u[0-9A-Fa-f]{4})*"
 _TOKEN = re.compile(
     rf"""(?P<space>[\s\ufeff]+)|(?P<comment>//(?!@)[^{_ENDS}]*|/\*(?!@).*?\*/)|(?P<name>{_NAME})"""
-    r"""|(?P<number>0[xX][0-9A-Fa-f]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"""
+    r"""|(?P<number>0[xX][0-9A-Fa-f]*|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"""
     rf"""|(?P<text>"(?:[^"\\{_ENDS}]|\\(?:\r\n|.))*"|'(?:[^'\\{_ENDS}]|\\(?:\r\n|.))*')"""
     r"""|(?P<at>@\*/|(?P<opened>/\*|//)?@(?P<word>\w*))"""
     r"""|(?P<op>>>>=|===|!==|>>>|<<=|>>=|[-+*%&|^=!<>]=|\+\+|--|&&|\|\||<<|>>|::|/(?!\*)=?"""
@@ -63,6 +63,17 @@ _NO_HEXADECIMAL = re.compile(r"\\(?:\\|(?P<wrong>u(?![0-9A-Fa-f]{4})|x(?![0-9A-F
 _ESCAPED_END = re.compile(rf"\\(?:(?P<end>\r\n|[{_ENDS}])|.)", re.DOTALL)
 _DIRECTIVES = frozenset(("cc_on", "if", "elif", "else", "end", "set"))
 _BEGINS = frozenset(("cc_on", "if", "set"))
+_BRANCHES = frozenset(("if", "elif", "else", "end"))
+_LINE_END = re.compile(rf"[{_ENDS}]|\Z")
+_COMMENT_END = re.compile(r"@?\*/")
+_SET_END = re.compile(rf"[;{_ENDS}]|@\*/")
+_OTHER_END = re.compile("\r(?!\n)|[\u2028\u2029]")
+_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
+
+
+def with_lines(text: str) -> str:
+    """The text with an end of line that the engine counts wherever JScript has one."""
+    return _OTHER_END.sub("\n", text)
 
 
 class Token(NamedTuple):
@@ -73,6 +84,7 @@ class Token(NamedTuple):
         begin: Where it begins in the text.
         end: Where it ends.
         new_line: Whether a line ends before it.
+        branch: Whether a branch of conditional compilation begins or ends before it.
         text: The token.
     """
 
@@ -81,6 +93,7 @@ class Token(NamedTuple):
     end: int
     new_line: bool
     text: str
+    branch: bool = False
 
 
 class Tokens:
@@ -91,13 +104,15 @@ class Tokens:
 
     Attributes:
         conditional: Whether conditional compilation has been turned on, as far as has been read.
+        branches: Whether something stands in branches of it.
         edits: What the engine has to be given instead: no line ends within strings, no `@` where a comment begins
             that is none of conditional compilation's, and no marks of a comment that it makes code of.
     """
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self.conditional = False
+        self.conditional = self.branches = False
+        self._ends: dict[int, int] = {}
         self.edits: list[Edit] = []
 
     def wrong(self, number: int, at: int, more: str = "") -> Misread:
@@ -111,27 +126,34 @@ class Tokens:
 
     def next(self, at: int) -> Token:
         """The first token from there on; raises Misread where there is none."""
-        text, new_line = self._text, False
-        while at < len(text):
+        text, new_line, branch = self._text, False, False
+        while (at := self._ends.get(at, at)) < len(text):
             found = _TOKEN.match(text, at)
             if found is None:
                 raise self._none(at)
             kind, at = found.lastgroup, found.end()
             if kind == "at":
-                begin = found.start()
-                at = self._conditional(found)
-                if at < 0:
-                    return Token("name", begin, -at, new_line, found[0])
+                if found["opened"]:
+                    at = self._comment(found)
+                elif found["word"] in _DIRECTIVES:
+                    branch = branch or found["word"] in _BRANCHES
+                    at = self._directive(found["word"], at)
+                elif found["word"]:
+                    return Token("name", found.start(), at, new_line, found[0], branch)
+                elif found[0] == "@":
+                    raise self.wrong(1014, found.start())
             elif kind in ("space", "comment"):
                 new_line = new_line or any(end in found[0] for end in _ENDS)
             elif kind == "name":
-                return Token("keyword" if found[0] in KEYWORDS else kind, found.start(), at, new_line, found[0])
+                return self._name(found, new_line)._replace(branch=branch)
             else:
                 assert kind is not None
                 if kind == "text":
                     self._string(found)
-                return Token(kind, found.start(), at, new_line, found[0])
-        return Token("end", len(text), len(text), new_line, "")
+                elif found[0] in ("0x", "0X"):
+                    raise self.wrong(1023, at)
+                return Token(kind, found.start(), at, new_line, found[0], branch)
+        return Token("end", len(text), len(text), new_line, "", branch)
 
     def pattern(self, slash: Token) -> Token:
         """The regular expression that begins with a slash."""
@@ -145,6 +167,15 @@ class Tokens:
             return self.wrong(1016, at)
         return self.wrong(1015 if self._text[at] in "\"'" else 1014, at)
 
+    def _name(self, found: re.Match[str], new_line: bool) -> Token:
+        name = found[0]
+        if "\\" in name:
+            # The engine does not know what is escaped.
+            name = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), name)
+            self.edits.append((*found.span(), name))
+            return Token("name", *found.span(), new_line, name)
+        return Token("keyword" if name in KEYWORDS else "name", *found.span(), new_line, name)
+
     def _string(self, found: re.Match[str]) -> None:
         for escape in _NO_HEXADECIMAL.finditer(found[0]):
             if escape["wrong"]:
@@ -154,32 +185,38 @@ class Tokens:
             # The engine keeps the line's end, which is no part of the string.
             self.edits += [(one.start(), one.end(), "") for one in escapes if one["end"] is not None]
 
-    def _conditional(self, found: re.Match[str]) -> int:
-        """Where the text goes on behind an `@`; negative where it is a variable's name, which ends there."""
-        text, word, opened, at = self._text, found["word"], found["opened"], found.end()
+    def _comment(self, found: re.Match[str]) -> int:
+        """Where the text goes on behind the `@` at the beginning of a comment."""
+        begin, at, line = found.start(), found.end(), found["opened"] == "//"
+        if found["word"] in _BEGINS or (self.conditional and found["word"] in _DIRECTIVES):
+            return begin + 2
+        end = _LINE_END.search(self._text, at) if line else _COMMENT_END.search(self._text, at)
+        if end is None:
+            raise self.wrong(1016, begin)
+        if not self.conditional:
+            self.edits.append((begin + 2, begin + 2, " "))
+            return end.start() if line else end.end()
+        # The engine takes it for a comment: a comment of code is code where conditional compilation is on.
+        self.edits.append((begin, begin + 3, "   "))
+        if not line:
+            self.edits.append((*end.span(), " " * len(end[0])))
+            self._ends[end.start()] = end.end()
+        return begin + 3
+
+    def _directive(self, word: str, at: int) -> int:
+        """Where the text goes on behind a directive."""
+        text = self._text
         self.conditional = self.conditional or word in _BEGINS
-        if opened and not self.conditional:
-            self.edits.append((found.start() + 2, found.start() + 2, " "))
-            end = re.compile(rf"[{_ENDS}]|\Z" if opened == "//" else r"\*/").search(text, at)
-            if end is None:
-                raise self.wrong(1016, found.start())
-            return end.start() if opened == "//" else end.end()
-        if opened and word not in _DIRECTIVES:
-            # The engine takes it for a comment: a comment of code is code where conditional compilation is on.
-            self.edits.append((found.start(), found.start() + 3, "   "))
-            end = re.compile(r"@\*/").search(text, at) if opened == "/*" else None
-            if end is not None:
-                self.edits.append((*end.span(), "   "))
-            return found.start() + 3
-        if word in ("if", "elif"):
-            depth, at = 0, len(text) if (begin := text.find("(", at)) < 0 else begin
-            while at < len(text):
-                depth += (text[at] == "(") - (text[at] == ")")
-                at += 1
-                if not depth:
-                    break
-            return at
+        self.branches = self.branches or word == "if"
         if word == "set":
-            end = re.compile(rf"[{_ENDS}]|@\*/|\Z").search(text, at)
-            return at if end is None else end.start()
-        return at if word in _DIRECTIVES or not word else -at
+            end = _SET_END.search(text, at)
+            return len(text) if end is None else end.start()
+        if word not in ("if", "elif"):
+            return at
+        depth, at = 0, text.find("(", at) if "(" in text[at:] else len(text)
+        while at < len(text):
+            depth += (text[at] == "(") - (text[at] == ")")
+            at += 1
+            if not depth:
+                break
+        return at

@@ -15,7 +15,7 @@ from pathlib import Path
 from vpcshim.clients.wine.installation import INSTALL, NoWine, cache, locked
 
 HOME = Path(__file__).parent / "host"
-SOURCES = ("host.c", "engine.c", "failure.c", "imports.c", "mended.c", "numbers.c", "proxy.c", "wire.c")
+SOURCES = ("host.c", "engine.c", "failure.c", "imports.c", "mended.c", "numbers.c", "proxy.c", "texts.c", "wire.c")
 COMPILER = "x86_64-w64-mingw32-gcc"
 FLAGS = ("-std=c11", "-O2", "-s", "-Wall", "-Wextra", "-mwindows")
 # The engines use the C stack for the calls of a script.

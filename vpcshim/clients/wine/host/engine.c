@@ -231,6 +231,18 @@ static HRESULT number(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
     return S_OK;
 }
 
+/* Leading(text): parseFloat, which the engine does not do exactly, either. */
+static HRESULT leading(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
+{
+    const VARIANT *text = argument(params, 0);
+
+    (void)info;
+    if (V_VT(text) != VT_BSTR) return DISP_E_TYPEMISMATCH;
+    V_VT(value) = VT_R8;
+    V_R8(value) = number_leading(V_BSTR(text), SysStringLen(V_BSTR(text)));
+    return S_OK;
+}
+
 /* Compare(text, other): as the user's locale sorts them, which the engine does not do at all. */
 static HRESULT compare(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
 {
@@ -245,6 +257,18 @@ static HRESULT compare(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info
     V_VT(value) = VT_I4;
     V_I4(value) = order - CSTR_EQUAL;
     return S_OK;
+}
+
+/* Equal(whether): of two texts that are not. A script is not to run where the engine takes them for one. */
+static HRESULT equal(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
+{
+    const VARIANT *whether = argument(params, 0);
+
+    (void)value;
+    if (V_VT(whether) == VT_BOOL && !V_BOOL(whether)) return S_OK;
+    if (info) info->bstrDescription = SysAllocString(L"this version of Wine compares texts in a way unknown here");
+    if (info) info->scode = E_FAIL;
+    return info ? DISP_E_EXCEPTION : E_FAIL;
 }
 
 /* A script asks at its beginning for the type of the function at its end, which is there if it was read that far. */
@@ -268,7 +292,8 @@ static const struct function {
     {L"TimeSerial", 3, 3, time_serial},
     {L"Fixed", 2, 2, fixed},     {L"Precise", 2, 2, precise},
     {L"Exponential", 2, 2, exponential},
-    {L"Number", 1, 1, number},   {L"Compare", 2, 2, compare},
+    {L"Number", 1, 1, number},   {L"Leading", 1, 1, leading},
+    {L"Compare", 2, 2, compare}, {L"Equal", 1, 1, equal},
     {L"Whole", 1, 1, whole},
 };
 enum { function_count = sizeof(functions) / sizeof(*functions) };

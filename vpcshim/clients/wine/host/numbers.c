@@ -162,10 +162,10 @@ static UINT digits_from(const WCHAR *text, UINT at, UINT end)
     return at;
 }
 
-/* Whether it is a number in decimal digits, from its sign to the end of its exponent. */
-static BOOL is_decimal(const WCHAR *text, UINT at, UINT end)
+/* Where a number in decimal digits ends that begins there, from its sign to its exponent; there itself where is none. */
+static UINT decimal_end(const WCHAR *text, UINT at, UINT end)
 {
-    UINT begin, digits;
+    UINT begin, digits, none = at;
 
     if (at < end && (text[at] == '+' || text[at] == '-')) at++;
     begin = at;
@@ -176,15 +176,14 @@ static BOOL is_decimal(const WCHAR *text, UINT at, UINT end)
         at = digits_from(text, at, end);
         digits += at - begin;
     }
-    if (!digits) return FALSE;
+    if (!digits) return none;
     if (at < end && (text[at] == 'e' || text[at] == 'E')) {
-        at++;
-        if (at < end && (text[at] == '+' || text[at] == '-')) at++;
-        begin = at;
-        at = digits_from(text, at, end);
-        if (at == begin) return FALSE;
+        begin = at + 1;
+        if (begin < end && (text[begin] == '+' || text[begin] == '-')) begin++;
+        digits = digits_from(text, begin, end);
+        if (digits > begin) at = digits;
     }
-    return at == end;
+    return at;
 }
 
 static double hexadecimal(const WCHAR *text, UINT at, UINT end)
@@ -214,12 +213,25 @@ double number_read(const WCHAR *text, UINT length)
     sign = text[begin] == '+' || text[begin] == '-';
     if (end - begin - sign == 8 && !memcmp(text + begin + sign, L"Infinity", 8 * sizeof(WCHAR)))
         return text[begin] == '-' ? -INFINITY : INFINITY;
-    if (!is_decimal(text, begin, end) || !(narrow = malloc(end - begin + 1))) return NAN;
+    if (decimal_end(text, begin, end) != end || !(narrow = malloc(end - begin + 1))) return NAN;
     for (i = begin; i < end; i++) narrow[i - begin] = (char)text[i];
     narrow[end - begin] = 0;
     number = __mingw_strtod(narrow, NULL);
     free(narrow);
     return number;
+}
+
+/* parseFloat: of what the text begins with. */
+double number_leading(const WCHAR *text, UINT length)
+{
+    UINT begin = 0, end, sign;
+
+    while (begin < length && is_space(text[begin])) begin++;
+    sign = begin < length && (text[begin] == '+' || text[begin] == '-');
+    if (length - begin - sign >= 8 && !memcmp(text + begin + sign, L"Infinity", 8 * sizeof(WCHAR)))
+        return text[begin] == '-' ? -INFINITY : INFINITY;
+    end = decimal_end(text, begin, length);
+    return end == begin ? NAN : number_read(text + begin, end - begin);
 }
 
 /* -- what the engine asks of others ---------------------------------------------------------------------------- */
@@ -232,11 +244,11 @@ static format_number windows_format;
 
 static HRESULT WINAPI changed(VARIANT *into, const VARIANT *from, LCID lcid, USHORT flags, VARTYPE type)
 {
+    double x = V_R8(from);
     HRESULT hr;
 
-    if (V_VT(from) != VT_R8 || type != VT_BSTR || !isfinite(V_R8(from)))
-        return ole_change(into, from, lcid, flags, type);
-    return FAILED(hr = VariantClear(into)) ? hr : as_text(V_R8(from), into);
+    if (V_VT(from) != VT_R8 || type != VT_BSTR || !isfinite(x)) return ole_change(into, from, lcid, flags, type);
+    return FAILED(hr = VariantClear(into)) ? hr : as_text(x, into);
 }
 
 static UINT locale_number(LCID lcid, LCTYPE what)
