@@ -281,10 +281,21 @@ def test_arrays_are_sorted_by_their_texts(printed: Callable[[str], list[str]]) -
         "var s = [5, undefined, 'x', , 10]\n.sort\n(); WScript.Echo(s.join(), s.length, 3 in s, 4 in s);\n"
         "function up(a, b) { return a - b; }\n"
         "WScript.Echo(new Array(3).sort().length, [[2], [1]].sort()[0][0], [3, 20, 1].sort(up));\n"
-        "var own = {sort: function () { return 'own'; }};\n"
+        "var own = {sort: function () { return 'own'; }}, list = [20, 3];\n"
         "WScript.Echo(own.sort(), [2, 1].reverse().sort().join());\n"
+        "WScript.Echo(list //@ sorted\n .sort(/*@ by text @*/).join());\n"
+        "list.sort = function () { return 'mine'; }; WScript.Echo(list.sort(), [list][0].sort());\n"
+        "Array.prototype.sort = function () { return 'all'; }; WScript.Echo([1].sort());\n"
     )
-    assert lines == ["-5,1,10,100,9 3,a,b,,true,", "10,5,x,, 5 -1 0", "3 1 1,3,20", "own 1,2"]
+    assert lines == [
+        "-5,1,10,100,9 3,a,b,,true,",
+        "10,5,x,, 5 -1 0",
+        "3 1 1,3,20",
+        "own 1,2",
+        "20,3",
+        "mine mine",
+        "all",
+    ]
 
 
 def test_an_error_in_what_is_put_in_has_no_place_of_its_own(
@@ -295,6 +306,8 @@ def test_an_error_in_what_is_put_in_has_no_place_of_its_own(
         ("var x = 1;\nx.toFixed(21);\n", ": Number of fraction digits is out of range"),
         ("\n[2, 1].sort(function () {\n nothing();\n});\n", "(2, 1): Object expected"),
         ("\n[2, 1].\nsort(); nothing();\n", "(3, 9): Object expected"),
+        ("var names;\n names.sort();\n", "(2, 2): "),
+        ("var o = {};\n  o.sort();\n", "(2, 3): Object doesn't support this property or method"),
     ):
         path.write_text(text)
         assert run_script(path, (), application, ()) == FAILED
@@ -304,9 +317,10 @@ def test_an_error_in_what_is_put_in_has_no_place_of_its_own(
 def test_what_is_not_there_stays_so_in_front_of_which_is_put(printed: Callable[[str], list[str]]) -> None:
     lines = printed(
         "var a = ['b', , 'c']; WScript.Echo(a.unshift(0, 1), a.join(), 3 in a, [].unshift(), [1].unshift('x'));\n"
+        "WScript.Echo(new Array(3).unshift(1), new Array(1).unshift(), a.length);\n"
         "var o = {length: 1, 0: 'y'}; Array.prototype.unshift.call(o, 'x'); WScript.Echo(o[0], o[1], o.length);\n"
     )
-    assert lines == ["5 0,1,b,,c 0 0 2", "x y 2"]
+    assert lines == ["5 0,1,b,,c 0 0 2", "4 1 5", "x y 2"]
 
 
 def test_an_engine_that_takes_texts_for_equal_which_are_not_runs_nothing(
@@ -326,9 +340,10 @@ def test_what_matches_nothing_at_all(printed: Callable[[str], list[str]]) -> Non
         "WScript.Echo('tab'.match(/x*/g).length, 'tab'.match(/$/g).length, 'a b'.match(/\\b/g).length);\n"
         "WScript.Echo('b'.match(/a/g));\n"
         "WScript.Echo('aXbX'.match(/x(.?)/gi).join(), RegExp.$1 == '', 'k=v'.match(/(.)=(.)/).join(), RegExp.$2);\n"
+        "WScript.Echo('x'.replace(/(x)?/g, '[$1]'), RegExp.$1 == '');\n"
         "WScript.Echo('ab1'.match(/(\\d?)/g).join('|'), RegExp.$1 == '');\n"
     )
-    assert lines == ["4 1 4", "null", "Xb,X -1 k=v,k,v v", "||1| -1"]
+    assert lines == ["4 1 4", "null", "Xb,X -1 k=v,k,v v", "[x][] -1", "||1| -1"]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ from vpcshim.clients.scripting.language import JSCRIPT, prepare
         ("a: x(); for (;;) break a;", "(1, 24): Label not found"),
         ("switch (x) { default: y(); default: z(); }", "(1, 28): 'default' can only appear once"),
         ("x = {a: 1,};", "(1, 11): Expected identifier, string or number"),
+        ("var \\u0069f = 1;", "(1, 5): Expected identifier"),
         ("function f(a,) {}", "(1, 14): Expected identifier"),
         ("function a.b() {}", "(1, 11): Expected '('"),
         ("x = 0x;", "(1, 7): Expected hexadecimal digit"),
@@ -113,10 +114,11 @@ def test_an_error_of_syntax_is_told_where_it_is(text: str, told: str) -> None:
         "/*@cc_on @*/ /*@ x(); @*/ //@ y();\n@set @z = 5\n@if (@z == (5)) x(@z); @elif (@w) y(); @else z(); @end",
         "x = @if (@_win32) 1 @else 2 @end + 3\n@if (@a) y() @elif (@b) z() @end",
         "x = " + "+".join(["a"] * 5000) + "; " + "else ".join(["if (a) b(); "] * 2000),
+        "var text = " + " + ".join(["'line'"] * 5000) + "; if (text < " + " + ".join(["a"] * 5000) + ") x();",
     ],
 )  # fmt: skip
 def test_what_is_jscript_is_read(text: str) -> None:
-    Source(text)
+    prepare(JSCRIPT, text, ())
 
 
 @pytest.mark.parametrize(

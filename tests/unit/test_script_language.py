@@ -365,6 +365,8 @@ def test_dates_that_jscript_compares_are_numbers(text: str, wanted: str | None) 
         ("for (var k in o) if (k < l) x(); k = 1;", "for (var k in o) if (@(k) < @(l)) x(); k = 1;"),
         ("var n = 1; function f() { var n = m; n < m; }", "var n = 1; function f() { var n = m; @(n) < @(m); }"),
         ("var a = 1; a += s; var b = a; b < c;", "var a = 1; a += s; var b = a; @(b) < @(c);"),
+        ("var s = 'x', y = 1; y = (s += 2); y < z;", "var s = 'x', y = 1; y = (s += 2); @(y) < @(z);"),
+        ("var n = 1; with (o) n < m; eval(x);", "var n = 1; with (o) @(n) < @(m); eval(x);"),
         # Numbers.
         ("for (var i = 0, n = o.Count; i < n; i++) x(i); if (a < 5 || b.length > c) y();", None),
         ("var a = 1, b = a * c, d = b + a, e = d; e += 2; e = -f; e = i ? a : d; if (e < x) y();", None),
@@ -434,7 +436,9 @@ def test_what_makes_a_number_of_a_text_in_jscript_is_ours(text: str, wanted: str
     assert ("function vpcshim_Number" in prepared.prelude) is (wanted is not None)
 
 
-@pytest.mark.parametrize("number", ["9007199254740993", "0.12345678901234567", "1e23", "5e-324", "1.5E+300"])
+@pytest.mark.parametrize(
+    "number", ["9007199254740993", "0.12345678901234567", "1e23", "5e-324", "1.5E+300", f"1e{'9' * 99}", "7" * 5000]
+)
 def test_a_number_that_the_engine_would_not_read_exactly_is_read_by_the_host(number: str) -> None:
     assert prepare(JSCRIPT, f"x = -{number};", FUNCTIONS).text == f'x = -vpcshim_engine.Number("{number}");'
 

@@ -33,7 +33,7 @@ _FUNCTIONS = {
 # What is a number or true or false, whatever it is made of.
 _NUMERIC = frozenset(("-", "*", "/", "%", "&", "|", "^", "<<", ">>", ">>>", "in", "instanceof")) | _ORDERS | _EQUALS
 _SIGNS = frozenset(("+", "-", "~", "!", "++", "--", "delete", "void"))
-_MEASURES = frozenset(("length", "indexOf", "lastIndexOf", "search", "charCodeAt", "localeCompare", "getTime"))
+_MEASURES = frozenset(("indexOf", "lastIndexOf", "charCodeAt", "localeCompare", "getTime"))
 _READERS = frozenset(("Number", "parseInt", "parseFloat", "isNaN", "isFinite"))
 # A variable: its name, and where it is declared; None for one that is not.
 _Variable = tuple[str, Scope | None]
@@ -65,7 +65,9 @@ def compared(source: Source) -> tuple[str, list[Edit]]:
 
 
 def _number_variables(source: Source) -> set[_Variable]:
-    """The variables that are assigned numbers, and nothing else."""
+    """The variables that are assigned numbers, and nothing else, as far as can be seen."""
+    if source.dynamic:
+        return set()
     values: dict[_Variable, list[Node]] = {}
     for node in source.nodes:
         if node.kind == "assign" and node.parts[0].meant().kind == "name":
@@ -93,10 +95,16 @@ def _is_numeric(node: Node, known: set[_Variable]) -> bool:
         case "unary":
             return node.text in _SIGNS
         case "binary":
-            return node.text in _NUMERIC or all(_is_numeric(part, known) for part in node.parts)
-        case "assign" | "conditional":
-            added = node.text in ("=", "+=", "?")
-            return not added or all(_is_numeric(part, known) for part in node.parts[1:])
+            while node.kind == "binary" and node.text not in _NUMERIC:  # a sum may have thousands of parts
+                if not _is_numeric(node.parts[1], known):
+                    return False
+                node = node.parts[0].meant()
+            return node.kind == "binary" or _is_numeric(node, known)
+        case "assign":
+            parts = {"=": node.parts[1:], "+=": node.parts}.get(node.text, ())
+            return all(_is_numeric(part, known) for part in parts)
+        case "conditional":
+            return all(_is_numeric(part, known) for part in node.parts[1:])
         case "list":
             return _is_numeric(node.parts[-1], known)
         case "member":

@@ -7,8 +7,8 @@ Every statement gets its semicolon: the engine loses what stands behind a line w
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Decimal
 
 from vpcshim.clients.scripting.comparisons import compared
 from vpcshim.clients.scripting.edits import Edit, Prepared, Refused, edited, place
@@ -22,6 +22,10 @@ _WORD = re.compile(r"[\w$]")
 _NUMBERS = frozenset(("Number", "isNaN", "isFinite", "parseFloat"))
 # What the engine reads exactly of a literal: so much, times or divided by such a power of ten.
 _MOST, _POWER = 1 << 53, 22
+_DECIMAL = re.compile(r"(?P<whole>[0-9]*)(?:\.(?P<rest>[0-9]*))?(?:[eE](?P<power>[-+]?[0-9]+))?")
+_LONGEST_POWER = 4
+# What may be asked for twice.
+_PLAIN = re.compile(r"[\w$.]+")
 # Members of RegExp that Microsoft's engine has: these are undefined, without a word.
 _PATTERNS = frozenset(("lastMatch", "lastParen", "lastIndex", "index", "input", "$_", "$&", "$+", "$*"))
 
@@ -48,8 +52,17 @@ def jscript(text: str, *, strict: bool) -> Prepared:
     if strict:
         edits += _untried(source)
     edits += [(at, at, ";") for at in source.semicolons]
-    prepared = edited(prelude, text, [_apart(text, edit) for edit in edits])
+    prepared = edited(prelude, text, [_apart(text, edit) for edit in _outermost(edits)])
     return replace(prepared, prelude=prepared.prelude + library(prepared.text))
+
+
+def _outermost(edits: list[Edit]) -> Iterator[Edit]:
+    """The edits without those within what another replaces: comments there."""
+    end = 0
+    for edit in sorted(edits, key=lambda edit: edit[:2]):
+        if edit[0] >= end:
+            end = edit[1]
+            yield edit
 
 
 def _apart(text: str, edit: Edit) -> Edit:
@@ -88,11 +101,14 @@ def _numbers(source: Source) -> list[Edit]:
 
 
 def _is_read_exactly(literal: str) -> bool:
-    if literal[:2] in ("0x", "0X"):
-        return True
-    number = Decimal(literal).as_tuple()
-    assert isinstance(number.exponent, int)
-    return int("".join(map(str, number.digits))) <= _MOST and abs(number.exponent) <= _POWER
+    number = _DECIMAL.fullmatch(literal)
+    if number is None:
+        return True  # hexadecimal
+    digits = f"{number['whole']}{number['rest'] or ''}".lstrip("0") or "0"
+    power = number["power"] or "0"
+    if len(digits) > len(str(_MOST)) or len(power) > _LONGEST_POWER:
+        return False
+    return int(digits) <= _MOST and abs(int(power) - len(number["rest"] or "")) <= _POWER
 
 
 def _sorted(source: Source, text: str) -> list[Edit]:
@@ -102,8 +118,11 @@ def _sorted(source: Source, text: str) -> list[Edit]:
         of = node.parts[0] if node.kind == "call" else node
         if of is not node and of.kind == "member" and of.text == "sort" and len(node.parts) == 1:
             array = of.parts[0]
-            lines = "\n" * text.count("\n", array.end, node.end)
-            edits += [(array.begin, array.begin, "vpcshim_sort("), (array.end, node.end, f"){lines}")]
+            name, lines = text[array.begin : array.end], "\n" * text.count("\n", array.end, node.end)
+            before, behind = "vpcshim_sort(", f"){lines}"
+            if _PLAIN.fullmatch(name):  # so that it is an error here where it is no array
+                before, behind = f"({name} instanceof Array ? {before}", f") : {name}.sort()){lines}"
+            edits += [(array.begin, array.begin, before), (array.end, node.end, behind)]
     return edits
 
 

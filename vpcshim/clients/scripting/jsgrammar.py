@@ -2,8 +2,8 @@
 
 Wine's engine tells an error of syntax at the bracket that is open there, or drops what it does not understand
 without a word. So a script is read here before. Sources: ECMA-262, 3rd edition, clauses 7.9 and 11 to 14; what
-Microsoft's engine takes beyond that (a call that is assigned to, handlers named `object::event`, a comma at the end
-of an object) is taken as well: the engine has the last word.
+Microsoft's engine takes beyond that (a call that is assigned to, handlers named `object::event`) is taken as well:
+the engine has the last word.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _ASSIGNS = frozenset(("=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<="
 _LEVELS = ("||", "&&", "|", "^", "&", "== != === !==", "< > <= >= in instanceof", "<< >> >>>", "+ -", "* / %")
 _BINARY = {operator: level for level, operators in enumerate(_LEVELS, 1) for operator in operators.split()}
 _UNARY = frozenset(("!", "~", "+", "-", "++", "--", "typeof", "void", "delete"))
+_EVALUATORS = frozenset(("eval", "Function", "execScript"))
 _VALUES = frozenset(("this", "null", "true", "false"))
 
 
@@ -103,6 +104,7 @@ class Source:
         given: Those of them that have a value without being assigned one: functions, parameters, the names of
             `catch` and of `for (x in o)`.
         functions: The names of its functions, and where they stand.
+        dynamic: Whether names may mean what its text does not tell: it has `with`, or names `eval` or the like.
 
     Raises:
         Misread: There is an error of syntax.
@@ -117,6 +119,7 @@ class Source:
         self.throws = False
         self.own: set[str] = set()
         self.given: set[str] = set()
+        self.dynamic = False
         self.functions: list[tuple[str, int]] = []
         self._tokens = Tokens(text)
         self._scope = Scope()
@@ -344,6 +347,7 @@ class Source:
 
     def _with(self) -> None:
         self._advance()
+        self.dynamic = True
         self._head()
         self._statement()
 
@@ -504,6 +508,7 @@ class Source:
             return self._node("literal", token.begin, token.text)
         if token.kind == "name":
             self._advance()
+            self.dynamic = self.dynamic or token.text in _EVALUATORS
             return self._node("name", token.begin, token.text)
         if self._is("("):
             self._advance()

@@ -99,9 +99,10 @@ return before + made + by.substring(from) + behind;
 })(String.prototype);
 """
 # Without a function it orders numbers as numbers, and takes a text that was joined for less than its first part.
-_SORTED = """function vpcshim_ordered(a, b) { return a.text < b.text ? -1 : a.text > b.text ? 1 : 0; }
-function vpcshim_sort(v) {
-if (!(v instanceof Array)) return v.sort();
+_SORTED = """var vpcshim_sort = (function (sort) {
+function ordered(a, b) { return a.text < b.text ? -1 : a.text > b.text ? 1 : 0; }
+return function (v) {
+if (!(v instanceof Array) || v.sort !== sort) return v.sort();
 var all = [], none = 0, count = v.length, i, text;
 for (i = 0; i < count; i++) {
 if (!(i in v)) continue;
@@ -110,25 +111,26 @@ text = String(v[i]);
 text.indexOf("");
 all.push({text: text, value: v[i]});
 }
-all.sort(vpcshim_ordered);
+sort.call(all, ordered);
 for (i = 0; i < all.length; i++) v[i] = all[i].value;
 for (; none > 0; none--, i++) v[i] = undefined;
 for (; i < count; i++) delete v[i];
 return v;
-}
+};
+})(Array.prototype.sort);
 """
 # It fills what is not there.
 _UNSHIFTED = """(function (of) {
 var unshift = of.unshift;
 of.unshift = function () {
-var more = arguments.length, i;
+var more = arguments.length, count = this.length + more, i;
 if (!(this instanceof Array)) return unshift.apply(this, arguments);
 for (i = this.length - 1; i >= 0 && more; i--) {
 if (i in this) this[i + more] = this[i];
 else delete this[i + more];
 }
 for (i = 0; i < more; i++) this[i] = arguments[i];
-return this.length;
+return this.length = count;
 };
 })(Array.prototype);
 """
@@ -158,6 +160,8 @@ _COMPARED = f"""String.prototype.localeCompare = function (other) {{
 return {ENGINE}.Compare(String(this), String(other));
 }};
 """
+# What asks for what a pattern has found.
+_FOUND = r"\bRegExp\s*(?:\.|\[\s*[\"'])\s*(?:\$[1-9]|leftContext|rightContext)"
 # In a string as well: `x["toFixed"](2)`.
 _PARTS = (
     (re.compile(r"to(?:Fixed|Precision|Exponential)"), _WRITTEN),
@@ -167,9 +171,9 @@ _PARTS = (
     (re.compile(r"\blocaleCompare\b"), _COMPARED),
     (re.compile(r"\bvpcshim_sort\b"), _SORTED),
     (re.compile(r"\bunshift\b"), _UNSHIFTED),
-    (re.compile(r"\bmatch\b"), _MATCHES),
+    (re.compile(rf"\bmatch\b|{_FOUND}"), _MATCHES),
     (re.compile(r"\$[$&`']"), _DOLLARS),
-    (re.compile(r"\bRegExp\s*(?:\.|\[\s*[\"'])\s*(?:\$[1-9]|leftContext|rightContext)"), _MATCHED),
+    (re.compile(_FOUND), _MATCHED),
 )
 
 

@@ -51,7 +51,7 @@ _ENDS = "\n\r\u2028\u2029"
 _NAME = r"(?:[^\W\d]|\$|\\u[0-9A-Fa-f]{4})(?:[\w$]|\\u[0-9A-Fa-f]{4})*"
 _TOKEN = re.compile(
     rf"""(?P<space>[\s\ufeff]+)|(?P<comment>//(?!@)[^{_ENDS}]*|/\*(?!@).*?\*/)|(?P<name>{_NAME})"""
-    r"""|(?P<number>0[xX][0-9A-Fa-f]*|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"""
+    r"""|(?P<number>0[xX][0-9A-Fa-f]*|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"""
     rf"""|(?P<text>"(?:[^"\\{_ENDS}]|\\(?:\r\n|.))*"|'(?:[^'\\{_ENDS}]|\\(?:\r\n|.))*')"""
     r"""|(?P<at>@\*/|(?P<opened>/\*|//)?@(?P<word>\w*))"""
     r"""|(?P<op>>>>=|===|!==|>>>|<<=|>>=|[-+*%&|^=!<>]=|\+\+|--|&&|\|\||<<|>>|::|/(?!\*)=?"""
@@ -172,6 +172,8 @@ class Tokens:
         if "\\" in name:
             # The engine does not know what is escaped.
             name = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), name)
+            if name in KEYWORDS:
+                raise self.wrong(1010, found.start())
             self.edits.append((*found.span(), name))
             return Token("name", *found.span(), new_line, name)
         return Token("keyword" if name in KEYWORDS else "name", *found.span(), new_line, name)
