@@ -27,14 +27,26 @@ def _wine() -> None:
 
 
 @pytest.fixture
-def printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[str]]:
+def ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str, str]]:
+    """The exit code of a JScript of the test's own, what it prints, and what is told of it behind its path."""
+
+    def run(text: str) -> tuple[int, str, str]:
+        path = tmp_path / "own.js"
+        path.write_bytes(text.encode())
+        code = run_script(path, (), application, ())
+        out, err = capsys.readouterr()
+        assert not err or err.startswith(str(path))
+        return code, out, err.removeprefix(str(path))
+
+    return run
+
+
+@pytest.fixture
+def printed(ran: Callable[[str], tuple[int, str, str]]) -> Callable[[str], list[str]]:
     """The lines that a JScript of the test's own prints; it must not fail."""
 
     def run(text: str) -> list[str]:
-        path = tmp_path / "own.js"
-        path.write_text(text, encoding="utf-8")
-        code = run_script(path, (), application, ())
-        out, err = capsys.readouterr()
+        code, out, err = ran(text)
         assert (code, err) == (0, "")
         return out.splitlines()
 
@@ -298,10 +310,7 @@ def test_arrays_are_sorted_by_their_texts(printed: Callable[[str], list[str]]) -
     ]
 
 
-def test_an_error_in_what_is_put_in_has_no_place_of_its_own(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "own.js"
+def test_an_error_in_what_is_put_in_has_no_place_of_its_own(ran: Callable[[str], tuple[int, str, str]]) -> None:
     for text, told in (
         ("var x = 1;\nx.toFixed(21);\n", ": Number of fraction digits is out of range"),
         ("\n[2, 1].sort(function () {\n nothing();\n});\n", "(2, 1): Object expected"),
@@ -309,9 +318,9 @@ def test_an_error_in_what_is_put_in_has_no_place_of_its_own(
         ("var names;\n names.sort();\n", "(2, 2): "),
         ("var o = {};\n  o.sort();\n", "(2, 3): Object doesn't support this property or method"),
     ):
-        path.write_text(text)
-        assert run_script(path, (), application, ()) == FAILED
-        assert capsys.readouterr().err.startswith(f"{path}{told}")
+        code, _, err = ran(text)
+        assert code == FAILED
+        assert err.startswith(told)
 
 
 def test_what_is_not_there_stays_so_in_front_of_which_is_put(printed: Callable[[str], list[str]]) -> None:
@@ -324,14 +333,12 @@ def test_what_is_not_there_stays_so_in_front_of_which_is_put(printed: Callable[[
 
 
 def test_an_engine_that_takes_texts_for_equal_which_are_not_runs_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ran: Callable[[str], tuple[int, str, str]],
 ) -> None:
-    path = tmp_path / "own.js"
-    path.write_text("vpcshim_engine.Equal(false);\nvpcshim_engine.Equal(true);\n")
-    code = run_script(path, (), application, ())
-    assert (code, capsys.readouterr().err) == (
+    assert ran("vpcshim_engine.Equal(false);\nvpcshim_engine.Equal(true);\n") == (
         FAILED,
-        f"{path}(2, 1): this version of Wine compares texts in a way unknown here (the script, error 0x80004005)\n",
+        "",
+        "(2, 1): this version of Wine compares texts in a way unknown here (the script, error 0x80004005)\n",
     )
 
 
@@ -399,14 +406,12 @@ def test_null_is_echoed(printed: Callable[[str], list[str]]) -> None:
     assert lines == ["null 1 null", "13"]
 
 
-def test_a_text_that_goes_on_in_the_next_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_text_that_goes_on_in_the_next_line(ran: Callable[[str], tuple[int, str, str]]) -> None:
     for end in ("\n", "\r\n"):
-        path = tmp_path / "long.js"
-        path.write_bytes(f"var t = 'a\\{end}b\\\\';{end}WScript.Echo(t, t.length);{end}  nothing();{end}".encode())
-        code = run_script(path, (), application, ())
-        out, err = capsys.readouterr()
+        text = f"var t = 'a\\{end}b\\\\';{end}WScript.Echo(t, t.length);{end}  nothing();{end}"
+        code, out, err = ran(text)
         assert (code, out) == (FAILED, "ab\\ 3\n")
-        assert err.startswith(f"{path}(4, 3): ")
+        assert err.startswith("(4, 3): ")
 
 
 def test_dates_of_a_file_are_equal(printed: Callable[[str], list[str]], tmp_path: Path) -> None:
@@ -436,17 +441,14 @@ def test_dates_of_a_file_are_equal(printed: Callable[[str], list[str]], tmp_path
     ],
 )
 def test_a_script_with_an_error_of_syntax_does_not_begin(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, told: str
+    ran: Callable[[str], tuple[int, str, str]], text: str, told: str
 ) -> None:
-    path = tmp_path / "broken.js"
-    path.write_text(text)
-    code = run_script(path, (), application, ())
-    out, err = capsys.readouterr()
+    code, out, err = ran(text)
     assert (code, out) == (FAILED, "")
-    assert err.startswith(f"{path}{told}")
+    assert err.startswith(told)
     refused = check(text, "jscript", engine=True).refused
     assert refused is not None
-    assert f"{path}{refused}\n" == err
+    assert f"{refused}\n" == err
 
 
 # What Wine's engine takes for nothing, or stops at, as it stands.

@@ -302,6 +302,13 @@ def test_an_assignment_to_a_call_of_jscript_is_one_to_a_member(text: str, wanted
     assert prepare(JSCRIPT, text, FUNCTIONS).text == (wanted or text)
 
 
+def assert_sides_go_through(function: str, text: str, wanted: str | None) -> None:
+    """`@` stands for the function in what is wanted; None where the text stays."""
+    prepared = prepare(JSCRIPT, text, FUNCTIONS)
+    assert prepared.text == (wanted or text).replace("@(", f"{function}(")
+    assert (function in prepared.prelude) is (function in prepared.text)
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
@@ -350,9 +357,7 @@ def test_an_assignment_to_a_call_of_jscript_is_one_to_a_member(text: str, wanted
     ],
 )
 def test_dates_that_jscript_compares_are_numbers(text: str, wanted: str | None) -> None:
-    prepared = prepare(JSCRIPT, text, FUNCTIONS)
-    assert prepared.text == (wanted or text).replace("@(", "vpcshim_Moment(")
-    assert ("vpcshim_Moment" in prepared.prelude) is ("vpcshim_Moment" in prepared.text)
+    assert_sides_go_through("vpcshim_Moment", text, wanted)
 
 
 @pytest.mark.parametrize(
@@ -375,9 +380,7 @@ def test_dates_that_jscript_compares_are_numbers(text: str, wanted: str | None) 
     ],
 )  # fmt: skip
 def test_texts_that_jscript_orders_are_put_together(text: str, wanted: str | None) -> None:
-    prepared = prepare(JSCRIPT, text, FUNCTIONS)
-    assert prepared.text == (wanted or text).replace("@(", "vpcshim_Flat(")
-    assert ("vpcshim_Flat" in prepared.prelude) is ("vpcshim_Flat" in prepared.text)
+    assert_sides_go_through("vpcshim_Flat", text, wanted)
 
 
 @pytest.mark.parametrize(
@@ -398,8 +401,7 @@ def test_texts_that_jscript_orders_are_put_together(text: str, wanted: str | Non
     ],
 )
 def test_dates_of_objects_that_jscript_holds_equal_are_numbers(text: str, wanted: str | None) -> None:
-    prepared = prepare(JSCRIPT, text, FUNCTIONS)
-    assert prepared.text == (wanted or text).replace("@(", "vpcshim_Moment(")
+    assert_sides_go_through("vpcshim_Moment", text, wanted)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,15 @@ class Refused(Exception):
         super().__init__(f"({line}, {column}): {text}")
 
 
+# The source of an error of syntax, as Microsoft's engine names itself.
+COMPILATION = "Microsoft JScript compilation error"
+
+
 class Misread(Exception):
     """An error of syntax; the message is as the engine's own are told."""
 
     def __init__(self, line: int, column: int, number: int, text: str) -> None:
-        super().__init__(f"({line}, {column}): {text} (Microsoft JScript compilation error, error {number})")
+        super().__init__(f"({line}, {column}): {text} ({COMPILATION}, error {number})")
 
 
 @dataclass(frozen=True)

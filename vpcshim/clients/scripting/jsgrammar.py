@@ -8,6 +8,7 @@ the engine has the last word.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -174,10 +175,19 @@ class Source:
             self._wrong(number, self._tokens.opened(opened) if self._token.kind == "end" else "")
         return self._advance()
 
-    def _comma(self, text: str, number: int, opened: int) -> None:
-        """A comma, where the bracket could be closed as well."""
-        if not self._took(","):
-            self._close(text, number, opened)
+    def _listed(
+        self, close: str, number: int, opened: int, item: Callable[[], object], *, behind_comma: int = 0
+    ) -> None:
+        """What stands between brackets, with commas between; an error where a last comma is one."""
+        while not self._is(close):
+            item()
+            if self._is(close):
+                break
+            if not self._took(","):
+                self._close(close, number, opened)
+            if behind_comma and self._is(close):
+                self._wrong(behind_comma)
+        self._advance()
 
     def _name(self) -> str:
         if self._token.kind != "name":
@@ -491,14 +501,8 @@ class Source:
 
     def _arguments(self) -> tuple[Node, ...]:
         opened = self._expect("(", 1005)
-        values = []
-        while not self._is(")"):
-            values.append(self._assignment())
-            if not self._is(")"):
-                self._comma(")", 1006, opened.begin)
-                if self._is(")"):
-                    self._wrong(1002)
-        self._advance()
+        values: list[Node] = []
+        self._listed(")", 1006, opened.begin, lambda: values.append(self._assignment()), behind_comma=1002)
         return tuple(values)
 
     def _primary(self) -> Node:
@@ -528,32 +532,29 @@ class Source:
 
     def _array(self) -> Node:
         opened = self._advance().begin
-        values = []
-        while not self._is("]"):
-            if self._took(","):
-                continue
+        values: list[Node] = []
+
+        def item() -> None:
             if self._token.kind == "end":
                 self._close("]", 1007, opened)
-            values.append(self._assignment())
-            if not self._is("]"):
-                self._comma("]", 1007, opened)
-        self._advance()
+            if not self._is(","):
+                values.append(self._assignment())
+
+        self._listed("]", 1007, opened, item)
         return self._node("array", opened, "", *values)
 
     def _object(self) -> Node:
         opened = self._advance().begin
-        values = []
-        while not self._is("}"):
+        values: list[Node] = []
+
+        def item() -> None:
             if self._token.kind not in ("name", "keyword", "text", "number"):
                 self._wrong(1028)
             self._advance()
             self._expect(":", 1003)
             values.append(self._assignment())
-            if not self._is("}"):
-                self._comma("}", 1009, opened)
-                if self._is("}"):
-                    self._wrong(1028)
-        self._advance()
+
+        self._listed("}", 1009, opened, item, behind_comma=1028)
         return self._node("object", opened, "", *values)
 
     def _function(self) -> Node:
@@ -568,13 +569,7 @@ class Source:
             self.functions.append((name, at))
         around, self._around, self._scope = self._around, _Around(), Scope(self._scope)
         opened = self._expect("(", 1005)
-        while not self._is(")"):
-            self._give(self._name())
-            if not self._is(")"):
-                self._comma(")", 1006, opened.begin)
-                if self._is(")"):
-                    self._wrong(1010)
-        self._advance()
+        self._listed(")", 1006, opened.begin, lambda: self._give(self._name()), behind_comma=1010)
         self._block()
         assert self._scope.outer is not None
         self._around, self._scope = around, self._scope.outer

@@ -16,11 +16,14 @@ _COMPARES = f"""(function (a) {{ {ENGINE}.Equal((a + "1") == (a + "2")); }})("ma
 """
 # Numbers cut off what they should round. A count that is left out is 0 for toFixed, as many as are needed for
 # toExponential, and leaves them to the engine for toPrecision; so does what has no digits, and what is refused.
+# Of three digits, toLocaleString rounds two.
 _WRITTEN = f"""(function (of) {{
+var grouped = of.toLocaleString;
+function number(of) {{ return typeof of == "number" || of instanceof Number ? +of : NaN; }}
 function written(name, fewest, most, least, as) {{
 var engines = of[name];
 of[name] = function (digits) {{
-var x = typeof this == "number" || this instanceof Number ? Number(this) : NaN;
+var x = number(this);
 if (digits === undefined && least === null && isFinite(x)) return as(x, -1);
 var n = digits === undefined ? least : Number(digits) || 0;
 n = n < 0 ? Math.ceil(n) : Math.floor(n);
@@ -30,14 +33,9 @@ return isFinite(x) && n >= fewest && n <= most ? as(x, n) : engines.apply(this, 
 written("toFixed", 0, 20, 0, function (x, n) {{ return {ENGINE}.Fixed(x, n); }});
 written("toPrecision", 1, 21, -1, function (x, n) {{ return {ENGINE}.Precise(x, n); }});
 written("toExponential", 0, 20, null, function (x, n) {{ return {ENGINE}.Exponential(x, n); }});
-}})(Number.prototype);
-"""
-# The engine has three digits of it, and rounds these again.
-_GROUPED = f"""(function (of) {{
-var engines = of.toLocaleString;
 of.toLocaleString = function () {{
-var x = typeof this == "number" || this instanceof Number ? Number(this) : NaN;
-return engines.call(Math.abs(x) < 1e15 ? Number({ENGINE}.Fixed(x, 2)) : this);
+var x = number(this);
+return grouped.call(Math.abs(x) < 1e15 ? +{ENGINE}.Fixed(x, 2) : this);
 }};
 }})(Number.prototype);
 """
@@ -66,8 +64,7 @@ _MATCHED = """(function (of) {
 var replace = of.replace;
 of.replace = function (what, by) {
 if (!(what instanceof RegExp)) return replace.apply(this, arguments);
-var text = String(this), kind = "g" + (what.ignoreCase ? "i" : "") + (what.multiline ? "m" : "");
-var again = new RegExp(what.source, kind);
+var text = String(this), again = vpcshim_global(what);
 text.match(what);
 if (typeof by != "function") return replace.apply(this, arguments);
 return replace.call(text, what, function () {
@@ -134,8 +131,11 @@ return this.length = count;
 };
 })(Array.prototype);
 """
-# It never ends where a match is empty.
-_MATCHES = """(function (of) {
+# It never ends where a match is empty. What is done over again is done with a pattern of one's own.
+_MATCHES = """function vpcshim_global(of) {
+return new RegExp(of.source, "g" + (of.ignoreCase ? "i" : "") + (of.multiline ? "m" : ""));
+}
+(function (of) {
 var match = of.match, replace = of.replace;
 of.match = function (what) {
 if (!(what instanceof RegExp) || !what.global) return match.apply(this, arguments);
@@ -147,7 +147,7 @@ last = arguments[arguments.length - 2];
 return "";
 });
 if (!empty) return match.apply(this, arguments);
-again = new RegExp(what.source, "g" + (what.ignoreCase ? "i" : "") + (what.multiline ? "m" : ""));
+again = vpcshim_global(what);
 again.lastIndex = last;
 again.exec(text);
 what.lastIndex = 0;
@@ -164,16 +164,15 @@ return {ENGINE}.Compare(String(this), String(other));
 _FOUND = r"\bRegExp\s*(?:\.|\[\s*[\"'])\s*(?:\$[1-9]|leftContext|rightContext)"
 # In a string as well: `x["toFixed"](2)`.
 _PARTS = (
-    (re.compile(r"to(?:Fixed|Precision|Exponential)"), _WRITTEN),
+    (re.compile(r"to(?:Fixed|Precision|Exponential|LocaleString)"), _WRITTEN),
     (re.compile(r"\bvpcshim_(?:Number|isNaN|isFinite|parseFloat)\b"), _READ),
     (re.compile(r"\b(?:(?:MAX|MIN)_VALUE|(?:POSITIVE|NEGATIVE)_INFINITY|Number\s*\.\s*NaN)\b"), _CONSTANTS),
-    (re.compile(r"\btoLocaleString\b"), _GROUPED),
     (re.compile(r"\blocaleCompare\b"), _COMPARED),
     (re.compile(r"\bvpcshim_sort\b"), _SORTED),
     (re.compile(r"\bunshift\b"), _UNSHIFTED),
     (re.compile(rf"\bmatch\b|{_FOUND}"), _MATCHES),
     (re.compile(r"\$[$&`']"), _DOLLARS),
-    (re.compile(_FOUND), _MATCHED),
+    (re.compile(_FOUND), _MATCHED),  # with _MATCHES before it
 )
 
 

@@ -84,8 +84,8 @@ class Token(NamedTuple):
         begin: Where it begins in the text.
         end: Where it ends.
         new_line: Whether a line ends before it.
-        branch: Whether a branch of conditional compilation begins or ends before it.
         text: The token.
+        branch: Whether a branch of conditional compilation begins or ends before it.
     """
 
     kind: str
@@ -215,7 +215,8 @@ class Tokens:
             return len(text) if end is None else end.start()
         if word not in ("if", "elif"):
             return at
-        depth, at = 0, text.find("(", at) if "(" in text[at:] else len(text)
+        depth, begin = 0, text.find("(", at)
+        at = len(text) if begin < 0 else begin
         while at < len(text):
             depth += (text[at] == "(") - (text[at] == ")")
             at += 1

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vpcshim.clients.scripting.edits import COMPILATION
 from vpcshim.clients.scripting.expressions import ENGINE
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ _BEGIN = f"{ENGINE}.Whole(typeof vpcshim_whole);"
 # An error shortly after another is not told: the empty statements keep them apart.
 _END = "\n;;;;function vpcshim_whole(){}\n"
 _LOST = "vpcshim_whole"  # the source of the error that is told then
-_SOURCE = "Microsoft JScript compilation error"
 _TEXT = "Syntax error: Wine's engine does not read the script to its end, and does not say where it stops"
 
 
@@ -33,7 +33,7 @@ def guarded(text: str) -> str:
 def placed(error: ScriptError, text: str) -> ScriptError:
     """An error of the guarded script as one of the script itself."""
     if error.source == _LOST:
-        return replace(error, line=0, column=0, source=_SOURCE, description=_TEXT, text="")
+        return replace(error, line=0, column=0, source=COMPILATION, description=_TEXT, text="")
     lines = text.count("\n") + 1
     if error.line > lines:
         return replace(error, line=lines, column=len(text) - text.rfind("\n"))

@@ -219,29 +219,20 @@ static HRESULT fixed(const DISPPARAMS *p, VARIANT *value, EXCEPINFO *info) { (vo
 static HRESULT precise(const DISPPARAMS *p, VARIANT *value, EXCEPINFO *info) { (void)info; return written(NUMBER_PRECISE, p, value); }
 static HRESULT exponential(const DISPPARAMS *p, VARIANT *value, EXCEPINFO *info) { (void)info; return written(NUMBER_EXPONENTIAL, p, value); }
 
-/* Number(text): the engine's is not that of the literal, and takes for a number what is none. */
-static HRESULT number(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
+/* Number(text) and Leading(text), which is parseFloat: the engine's numbers are not those of the literals, and it takes
+ * for one what is none. */
+static HRESULT number_of_text(double (*reader)(const WCHAR *, UINT), const DISPPARAMS *params, VARIANT *value)
 {
     const VARIANT *text = argument(params, 0);
 
-    (void)info;
     if (V_VT(text) != VT_BSTR) return DISP_E_TYPEMISMATCH;
     V_VT(value) = VT_R8;
-    V_R8(value) = number_read(V_BSTR(text), SysStringLen(V_BSTR(text)));
+    V_R8(value) = reader(V_BSTR(text), SysStringLen(V_BSTR(text)));
     return S_OK;
 }
 
-/* Leading(text): parseFloat, which the engine does not do exactly, either. */
-static HRESULT leading(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
-{
-    const VARIANT *text = argument(params, 0);
-
-    (void)info;
-    if (V_VT(text) != VT_BSTR) return DISP_E_TYPEMISMATCH;
-    V_VT(value) = VT_R8;
-    V_R8(value) = number_leading(V_BSTR(text), SysStringLen(V_BSTR(text)));
-    return S_OK;
-}
+static HRESULT number(const DISPPARAMS *p, VARIANT *value, EXCEPINFO *info) { (void)info; return number_of_text(number_read, p, value); }
+static HRESULT leading(const DISPPARAMS *p, VARIANT *value, EXCEPINFO *info) { (void)info; return number_of_text(number_leading, p, value); }
 
 /* Compare(text, other): as the user's locale sorts them, which the engine does not do at all. */
 static HRESULT compare(const DISPPARAMS *params, VARIANT *value, EXCEPINFO *info)
